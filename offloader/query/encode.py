@@ -1,0 +1,35 @@
+"""Encode: a result into the bytes of a body."""
+
+from __future__ import annotations
+
+from offloader.query.cell_text import cell_texts
+from offloader.query.execute import Result
+from offloader.query.params import Bound
+from offloader.query.plan import Plan
+
+
+def encode_json(plan: Plan, bound: Bound, result: Result, *, stale: bool) -> bytes:
+    """Return the body `{"data":[...],"meta":{...}}` as compact UTF-8.
+
+    `stale` says whether the watermark has left the freshness window; without one it is ignored.
+    """
+    meta = plan.envelope.meta(
+        row_count=result.row_count,
+        limit=bound.limit,
+        offset=bound.offset,
+        next_offset=result.next_offset,
+        stale=stale,
+    )
+    rows = ",".join(_row_texts(bound, result))
+    return f'{{"data":[{rows}],"meta":{meta}}}'.encode()
+
+
+def encode_ndjson(bound: Bound, result: Result) -> bytes:
+    """Return one JSON object a row, each ended by a line feed; nothing when there is no row."""
+    return "".join(f"{row}\n" for row in _row_texts(bound, result)).encode()
+
+
+def _row_texts(bound: Bound, result: Result) -> list[str]:
+    template = "{" + ",".join(f'"{alias}":%s' for alias in bound.columns) + "}"
+    columns = [cell_texts(cells) for cells in result.columns]
+    return [template % row for row in zip(*columns, strict=True)]

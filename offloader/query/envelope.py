@@ -1,0 +1,59 @@
+"""The envelope around rows: what every body of one endpoint on one segment says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from json import JSONEncoder
+
+from offloader.catalog.model import Endpoint
+from offloader.query.cell_text import timestamp_text
+from offloader.segment.read import Segment
+
+_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Ready pieces of `meta`: what stands before the page's numbers, and what after them."""
+
+    head: str
+    tail_fresh: str
+    tail_stale: str
+
+    def meta(
+        self, *, row_count: int, limit: int, offset: int, next_offset: int | None, stale: bool
+    ) -> str:
+        """Return the `meta` object as JSON text, fields in the contract's order."""
+        following = "null" if next_offset is None else str(next_offset)
+        page = f'"row_count":{row_count},"limit":{limit},"offset":{offset},"next_offset":'
+        return self.head + page + following + (self.tail_stale if stale else self.tail_fresh)
+
+
+def make_envelope(endpoint: Endpoint, segment: Segment) -> Envelope:
+    """Prepare the envelope of an endpoint's answers from one segment.
+
+    Without a freshness window nothing is ever stale.
+    """
+    head = {
+        "endpoint": endpoint.name,
+        "version": endpoint.version,
+        "snapshot_id": segment.snapshot_id,
+    }
+    has_window = endpoint.max_staleness_minutes is not None
+    return Envelope(
+        head=_json(head)[:-1] + ",",
+        tail_fresh=_tail(endpoint, segment, False),
+        tail_stale=_tail(endpoint, segment, has_window),
+    )
+
+
+def _tail(endpoint: Endpoint, segment: Segment, stale: bool) -> str:
+    minutes = endpoint.max_staleness_minutes
+    if minutes is not None and float(minutes).is_integer():
+        minutes = int(minutes)
+    freshness = {
+        "watermark": timestamp_text(segment.watermark),
+        "max_staleness_minutes": minutes,
+        "stale": stale,
+    }
+    return "," + _json({"serving_mode": endpoint.serving_mode, "freshness": freshness})[1:]

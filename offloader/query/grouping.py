@@ -1,0 +1,89 @@
+"""Grouping: number the groups of some rows, in the order of their keys.
+
+Keys are packed into one integer a row: the rank of each column's value, a null's rank above all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from offloader.query.cells import Cells, Positions
+
+Ranks = npt.NDArray[np.int64]
+_MAX_KEYS = 2**62
+_DENSE_KEYS = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """`ids` is each row's group number, shape (rows,), None when all rows are one group.
+
+    Numbers ascend with the keys, nulls last. `examples` is one row's position for each group.
+    """
+
+    count: int
+    ids: Positions | None
+    examples: Positions
+
+
+def group_rows(keys: Sequence[Cells], count: int) -> Groups:
+    """Group `count` rows by their key columns; without columns they are one group, even if 0."""
+    if not keys:
+        return Groups(1, None, np.zeros(min(count, 1), np.intp))
+    packed, size = ranks(keys[0])
+    for cells in keys[1:]:
+        following, width = ranks(cells)
+        if size * width > _MAX_KEYS:
+            packed, size = _compact(packed)
+            following, width = _compact(following)
+        packed = packed * width + following
+        size *= width
+    ids, groups = _numbered(packed, size)
+    examples = np.zeros(groups, np.intp)
+    examples[ids] = np.arange(count)
+    return Groups(groups, ids, examples)
+
+
+def ranks(cells: Cells) -> tuple[Ranks, int]:
+    """Return integers in [0, size) that order and equal as the cells do, null last; and size."""
+    values, valid = cells.values, cells.valid
+    found = values if valid is None else values[valid]
+    if not len(found):
+        return np.zeros(len(values), np.int64), 1
+    if values.dtype.kind == "f":
+        distinct, inverse = np.unique(found, return_inverse=True)
+        return _with_nulls(inverse.astype(np.int64), valid, len(distinct))
+    least, greatest = int(found.min()), int(found.max())
+    if greatest - least >= _MAX_KEYS:
+        distinct, inverse = np.unique(found, return_inverse=True)
+        return _with_nulls(inverse.astype(np.int64), valid, len(distinct))
+    return _with_nulls(found.astype(np.int64) - least, valid, greatest - least + 1)
+
+
+def _with_nulls(found: Ranks, valid: Any, size: int) -> tuple[Ranks, int]:
+    if valid is None:
+        return found, size
+    full = np.full(len(valid), size, np.int64)
+    full[valid] = found
+    return full, size + 1
+
+
+def _compact(packed: Ranks) -> tuple[Ranks, int]:
+    """Renumber keys without gaps, so that at most one per row remains."""
+    distinct, inverse = np.unique(packed, return_inverse=True)
+    return inverse.astype(np.int64), max(len(distinct), 1)
+
+
+def _numbered(packed: Ranks, size: int) -> tuple[Positions, int]:
+    """Number the keys that occur: by a table when there may be few, else by a sort."""
+    if size > max(_DENSE_KEYS, 2 * len(packed)):
+        distinct, inverse = np.unique(packed, return_inverse=True)
+        return inverse, len(distinct)
+    present = np.bincount(packed, minlength=size) > 0
+    numbers = np.cumsum(present) - 1
+    return numbers[packed], int(present.sum())

@@ -1,0 +1,1 @@
+"""Segments: one snapshot of one dataset, laid out for serving."""

@@ -1,0 +1,130 @@
+"""Sorted dictionaries: codes are ranks, so comparing codes is comparing values."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+_DECIMAL_BYTES = 16
+
+
+class Texts(Sequence[bytes]):
+    """Strings by number, over two buffers of a part.
+
+    `offsets` is int64 of shape (n + 1,), `bytes` uint8: entry i is
+    `bytes[offsets[i]:offsets[i + 1]]`. Both are views and read-only.
+    """
+
+    __slots__ = ("_ends", "_text", "bytes", "offsets")
+
+    def __init__(self, offsets: npt.NDArray[np.int64], text: npt.NDArray[np.uint8]) -> None:
+        self.offsets = offsets
+        self.bytes = text
+        self._ends = offsets.data
+        self._text = text.data
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, code: int) -> bytes: ...
+    @overload
+    def __getitem__(self, code: slice) -> list[bytes]: ...
+    def __getitem__(self, code: int | slice) -> bytes | list[bytes]:
+        if isinstance(code, slice):
+            return [self[i] for i in range(*code.indices(len(self)))]
+        if not 0 <= code < len(self):
+            raise IndexError(f"{code} is not one of {len(self)} texts")
+        return self._text[self._ends[code] : self._ends[code + 1]].tobytes()
+
+    def text(self, code: int) -> str:
+        """Return the string numbered `code`; raise IndexError when there is none."""
+        return self[code].decode()
+
+    def texts(self, codes: npt.NDArray[np.integer]) -> list[str]:
+        """Return the strings numbered by an array; raise IndexError when one is not there."""
+        starts = self.offsets[codes].tolist()
+        ends = self.offsets[codes.astype(np.int64) + 1].tolist()
+        text = self._text
+        return [str(text[a:b], "utf-8") for a, b in zip(starts, ends, strict=True)]
+
+
+class Dictionary(Texts):
+    """Distinct strings in the order of their UTF-8 bytes: a code is a rank."""
+
+    __slots__ = ()
+
+    def find(self, text: bytes) -> int:
+        """Return the code of `text`, or -1 when no row holds it."""
+        code = bisect_left(self, text)
+        return code if code < len(self) and self[code] == text else -1
+
+    def lower_bound(self, text: bytes) -> int:
+        """Return the first code whose text is not less than `text`; `len(self)` if none is."""
+        return bisect_left(self, text)
+
+    def upper_bound(self, text: bytes) -> int:
+        """Return the first code whose text is greater than `text`; `len(self)` if none is."""
+        return bisect_right(self, text)
+
+    def prefix_range(self, text: bytes) -> tuple[int, int]:
+        """Return the half-open range of codes whose text begins with `text`."""
+        successor = _successor(text)
+        end = len(self) if successor is None else bisect_left(self, successor)
+        return bisect_left(self, text), end
+
+
+class DecimalDictionary(Sequence[int]):
+    """Distinct unscaled decimals in ascending order: 16 bytes each, two's complement."""
+
+    __slots__ = ("_numbers", "bytes")
+
+    def __init__(self, numbers: npt.NDArray[np.uint8]) -> None:
+        self.bytes = numbers
+        self._numbers = numbers.data
+
+    def __len__(self) -> int:
+        return len(self._numbers) // _DECIMAL_BYTES
+
+    @overload
+    def __getitem__(self, code: int) -> int: ...
+    @overload
+    def __getitem__(self, code: slice) -> list[int]: ...
+    def __getitem__(self, code: int | slice) -> int | list[int]:
+        if isinstance(code, slice):
+            return [self[i] for i in range(*code.indices(len(self)))]
+        if not 0 <= code < len(self):
+            raise IndexError(f"code {code} is not in a dictionary of {len(self)}")
+        at = code * _DECIMAL_BYTES
+        return int.from_bytes(self._numbers[at : at + _DECIMAL_BYTES], "little", signed=True)
+
+    def find(self, unscaled: int) -> int:
+        """Return the code of `unscaled`, or -1 when no row holds it."""
+        code = bisect_left(self, unscaled)
+        return code if code < len(self) and self[code] == unscaled else -1
+
+    def lower_bound(self, unscaled: int) -> int:
+        """Return the first code whose number is not less; `len(self)` if none is."""
+        return bisect_left(self, unscaled)
+
+    def upper_bound(self, unscaled: int) -> int:
+        """Return the first code whose number is greater; `len(self)` if none is."""
+        return bisect_right(self, unscaled)
+
+    def unscaled(self, code: int) -> int:
+        """Return the number behind `code`, times 10 to its scale; raise IndexError if none."""
+        return self[code]
+
+    def unscaled_all(self, codes: npt.NDArray[np.integer]) -> list[int]:
+        """Return the unscaled numbers behind an array of codes."""
+        return [self[code] for code in codes.tolist()]
+
+
+def _successor(text: bytes) -> bytes | None:
+    """Return the least string greater than every string that begins with `text`, if any."""
+    trimmed = text.rstrip(b"\xff")
+    return trimmed[:-1] + bytes([trimmed[-1] + 1]) if trimmed else None

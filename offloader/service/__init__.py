@@ -1,0 +1,1 @@
+"""Use cases in plain Python: answer a request, refresh a dataset, swap a generation."""

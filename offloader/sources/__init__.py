@@ -1,0 +1,1 @@
+"""Sources: read what a producer published and check it against its manifest."""

@@ -1,0 +1,1 @@
+"""Docs cannot lie: what they show is parsed, listed and run."""

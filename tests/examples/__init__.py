@@ -1,0 +1,1 @@
+"""The bundled examples are valid, deterministic and as described."""

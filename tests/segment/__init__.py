@@ -1,0 +1,1 @@
+"""The segment layer: format, build, access paths, reading."""

@@ -1,0 +1,47 @@
+"""The build benchmark runs, and what it times is the right segment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dev.bench import build_speed
+from dev.bench.usage_snapshot import COLUMNS, DATASET, publish
+from offloader.catalog.manifest import parse_manifest
+from offloader.segment.read import Segment
+from offloader.sources.local import open_snapshot, read_manifest
+from tests.segment.tables import Table, build, column_values
+
+
+def _built(folder: Path) -> Segment:
+    path = folder / "manifest.json"
+    manifest = parse_manifest(read_manifest(path), path.name)
+    snapshot = open_snapshot(manifest, path, DATASET, root=folder)
+    source = Table(COLUMNS, (), DATASET.tenant_column)
+    return build(source, [build_speed.PATH], tables=snapshot.tables(), threads=2)
+
+
+def test_the_segment_has_the_rows_of_the_peer(tmp_path: Path) -> None:
+    """Ordered by its path, the segment holds what DuckDB's ORDER BY of the files gives."""
+    publish(tmp_path, 3000, files=3)
+    segment = _built(tmp_path)
+    order = segment.paths[0].rows(0, 3000)
+    assert not isinstance(order, slice)
+    rows = list(zip(*map(column_values, segment.columns.values()), strict=True))
+    columns = "tenant, account, epoch(day)::BIGINT // 86400, calls, cost, region"
+    files = f"read_parquet('{tmp_path}/part-*.parquet')"
+    query = f"SELECT {columns} FROM {files} ORDER BY tenant, account, day"
+    expected = duckdb.connect().execute(query).fetchall()
+    assert [rows[row] for row in order] == expected
+
+
+def test_the_benchmark_prints_what_it_promises(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line per way, then ratio, memory and size; its own files are gone afterwards."""
+    build_speed.main(["--rows", "2000", "--rounds", "1", "--folder", str(tmp_path)])
+    printed = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert printed == [*build_speed.WAYS, "time ratio", "peak memory", "segment"]
+    assert list(tmp_path.iterdir()) == []
