@@ -7,6 +7,7 @@ PYTHON ?=
 EXAMPLE ?= customer-analytics
 ROWS ?= 200000
 HOST ?= 127.0.0.1
+CACHE_DIR ?= $(CURDIR)/.cache/$(EXAMPLE)
 API_PORT ?= 4000
 ADMIN_PORT ?= 4001
 BENCH_ROWS ?= 5000000
@@ -30,13 +31,15 @@ help: ## List the commands
 run: .venv/runtime.stamp dev/examples/$(EXAMPLE)/data/manifest.json ## Serve an example on ports 4000 and 4001 (EXAMPLE=flights for the other)
 	@echo "Serving $(EXAMPLE); Ctrl-C stops it. Once it is ready, try:"
 	@echo
-	@sed -n 's/^curl .*/  &/; s/127\.0\.0\.1:4000/$(HOST):$(API_PORT)/; /^  curl /p' \
+	@sed -n '/^curl /{s/127\.0\.0\.1:4000/$(HOST):$(API_PORT)/; s/^/  /p; q}' \
 		dev/examples/$(EXAMPLE)/README.md
+	@echo "  curl http://$(HOST):$(ADMIN_PORT)/ready"
 	@echo
 	@exec env OFFLOADER_CONFIG=dev/examples/$(EXAMPLE) \
-		OFFLOADER_CACHE_DIR=$(CURDIR)/.cache/$(EXAMPLE) \
+		OFFLOADER_CACHE_DIR=$(CACHE_DIR) \
 		OFFLOADER_API_HOST=$(HOST) OFFLOADER_API_PORT=$(API_PORT) \
 		OFFLOADER_ADMIN_HOST=$(HOST) OFFLOADER_ADMIN_PORT=$(ADMIN_PORT) \
+		OFFLOADER_DRAIN_SECONDS=0 \
 		.venv/bin/offloader serve
 
 test: .venv/dev.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Run the tests (PYTEST_ARGS="-k name" for some)

@@ -1,1 +1,1 @@
-"""Contracts: parse, validate and compare them. Pure: nothing here reads a file, but yaml_file and documents."""
+"""Contracts: parse, validate and compare them. Only yaml_file and project_files read files."""

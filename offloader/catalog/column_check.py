@@ -9,7 +9,6 @@ from offloader.catalog.endpoint import EndpointDraft
 from offloader.catalog.endpoint_query import FilterDraft, SelectDraft
 from offloader.catalog.fields import Fields
 from offloader.catalog.model import ParamType
-from offloader.catalog.text_rules import nearest_hint
 from offloader.catalog.types import ColumnType, Kind
 
 RANGE_OPS = ("gt", "gte", "lt", "lte")
@@ -78,7 +77,7 @@ def check_tenant(draft: EndpointDraft, dataset: DatasetDraft) -> None:
 def _type_of(fields: Fields, column: str, types: Types) -> ColumnType | None:
     if column and column not in types:
         message = f"{column} is not a column of the dataset"
-        fields.problem("column", "unknown_column", message, nearest_hint(column, tuple(types)))
+        fields.problem("column", "unknown_column", message, fields.nearest(column, tuple(types)))
     return types.get(column)
 
 

@@ -11,7 +11,6 @@ from offloader.catalog.endpoint import EndpointDraft
 from offloader.catalog.endpoint_check import check_endpoint
 from offloader.catalog.fields import Fields
 from offloader.catalog.keys import KeyDraft
-from offloader.catalog.text_rules import nearest_hint
 from offloader.catalog.types import Kind
 from offloader.catalog.values import INT64_MAX, INT64_MIN
 
@@ -51,7 +50,7 @@ def check_endpoints(
             check_tenant(draft, dataset)
         elif draft.dataset and draft.dataset not in datasets and is_every_dataset_read:
             message = f"{draft.dataset} is not the id of a dataset"
-            hint = nearest_hint(draft.dataset, tuple(datasets))
+            hint = draft.fields.nearest(draft.dataset, tuple(datasets))
             draft.fields.problem("dataset", "unknown_dataset", message, hint)
     return {draft.name: draft for draft in reversed(endpoints) if draft.name}
 
@@ -72,7 +71,7 @@ def check_keys(
                 _check_grant(key, place, endpoint, datasets.get(endpoint.dataset))
             elif name and is_every_endpoint_read:
                 message = f"{name} is not the name of an endpoint"
-                hint = nearest_hint(name, tuple(endpoints))
+                hint = key.fields.nearest(name, tuple(endpoints))
                 key.fields.problem(place, "unknown_endpoint", message, hint)
 
 

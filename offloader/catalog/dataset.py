@@ -13,7 +13,6 @@ from offloader.catalog.text_rules import (
     MAX_PATH_LENGTH,
     SNAPSHOT_ID,
     location_fault,
-    nearest_hint,
     path_fault,
     repeats,
 )
@@ -131,7 +130,7 @@ def _is_known(
 ) -> bool:
     if name not in types:
         message = f"{name} is not a column of the schema"
-        fields.problem(place, "unknown_column", message, nearest_hint(name, tuple(types)))
+        fields.problem(place, "unknown_column", message, fields.nearest(name, tuple(types)))
     return name in types
 
 

@@ -12,7 +12,6 @@ from offloader.catalog.endpoint import EndpointDraft
 from offloader.catalog.endpoint_query import FilterDraft, SelectDraft
 from offloader.catalog.fields import Fields
 from offloader.catalog.model import RESERVED_PARAMS
-from offloader.catalog.text_rules import nearest_hint
 
 
 def check_endpoint(draft: EndpointDraft) -> None:
@@ -35,7 +34,7 @@ def _check_param_names(draft: EndpointDraft, filters: tuple[FilterDraft, ...]) -
         for item in filters:
             if item.param and item.param not in declared:
                 message = f"{item.param} is not declared in params"
-                hint = nearest_hint(item.param, declared)
+                hint = item.fields.nearest(item.param, declared)
                 item.fields.problem("param", "unknown_param", message, hint)
     if "" not in used:
         for param in draft.params or ():
@@ -87,7 +86,7 @@ def _check_combinations(draft: EndpointDraft) -> None:
 
 def _unknown_in_combination(fields: Fields, place: str, name: str, names: list[str]) -> None:
     message = f"{name} is not declared in params"
-    hint = nearest_hint(name, names)
+    hint = fields.nearest(name, names)
     if name in RESERVED_PARAMS:
         hint = f"leave {name} out: reserved params are allowed with every combination"
     fields.problem(place, "unknown_param", message, hint)
@@ -108,7 +107,7 @@ def _check_references(draft: EndpointDraft, select: tuple[SelectDraft, ...]) -> 
 def _check_alias(fields: Fields, place: str, name: str, aliases: Collection[str]) -> None:
     if name and name not in aliases:
         message = f"{name} is not a name that query.select gives"
-        fields.problem(place, "unknown_alias", message, nearest_hint(name, tuple(aliases)))
+        fields.problem(place, "unknown_alias", message, fields.nearest(name, tuple(aliases)))
 
 
 def _check_grouping(draft: EndpointDraft, select: tuple[SelectDraft, ...]) -> None:

@@ -61,6 +61,10 @@ class Fields:
         """Record a problem at the field `name` ("" for the mapping itself)."""
         self.problems.add(self.file, self.place(name), code, message, hint)
 
+    def nearest(self, value: object, allowed: Sequence[str]) -> str:
+        """Return a hint that names the nearest of `allowed`; "" when nobody will read it."""
+        return "" if self.problems.is_full else nearest_hint(value, allowed)
+
     def has(self, name: str) -> bool:
         """Tell whether the field is written, whatever its value."""
         return self._value(name) is not _MISSING
@@ -155,7 +159,7 @@ class Fields:
             if value == candidate and isinstance(value, str):
                 return candidate
         message = f"expected one of {', '.join(allowed)}, found {described(value)}"
-        self.problem(name, "not_a_choice", message, nearest_hint(value, allowed))
+        self.problem(name, "not_a_choice", message, self.nearest(value, allowed))
         return None
 
     def items(
@@ -241,6 +245,6 @@ class Fields:
     def _report_unknown(self) -> None:
         for key in self._document:
             if key not in self._known:
-                hint = nearest_hint(key, tuple(self._known))
+                hint = self.nearest(key, tuple(self._known))
                 message = f"{shown_key(key)} is not a field here"
                 self.problem(shown_key(key), "unknown_key", message, hint)

@@ -27,7 +27,8 @@ from offloader.catalog.text_rules import MAX_PATH_LENGTH, SNAPSHOT_ID_PATTERN
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_NAMES = ("project", "dataset", "endpoint", "keys")
 _COLUMN_TYPE = (
-    r"BOOLEAN|INTEGER|BIGINT|DOUBLE|VARCHAR|DATE|TIMESTAMP|JSON|DECIMAL\( *[0-9]+ *, *[0-9]+ *\)"
+    "BOOLEAN|INTEGER|BIGINT|DOUBLE|VARCHAR|DATE|TIMESTAMP|JSON|"
+    r"DECIMAL\( *([1-9]|[12][0-9]|3[0-8]) *, *([0-9]|[12][0-9]|3[0-8]) *\)"
 )
 
 

@@ -21,10 +21,15 @@ class Problems:
         """Record one problem, once; KeyError for a code that is not in `CODES`."""
         if code not in CODES:
             raise KeyError(code)
-        if len(self._kept) < MAX_PROBLEMS:
+        if not self.is_full:
             self._kept[Problem(file, path, code, message, hint)] = None
         else:
             self._dropped += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further problems are only counted, so that their hints need no work."""
+        return len(self._kept) >= MAX_PROBLEMS
 
     def found(self) -> tuple[Problem, ...]:
         """Return what was recorded, and a note when there was more."""

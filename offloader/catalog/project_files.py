@@ -34,7 +34,12 @@ def read_project_files(root: Path, problems: Problems) -> ProjectFiles:
     Links are followed as long as they stay inside the project, as mounted ConfigMaps need.
     """
     files = ProjectFiles(root.parent if root.name == PROJECT_FILE else root, problems)
-    if not (files.root / PROJECT_FILE).is_file():
+    try:
+        is_there = (files.root / PROJECT_FILE).is_file()
+    except OSError as error:
+        _unreadable(files, PROJECT_FILE, error)
+        return files
+    if not is_there:
         hint = f"name a folder that holds {PROJECT_FILE}, or that file"
         _refuse(files, PROJECT_FILE, "project_missing", f"there is no {PROJECT_FILE} there", hint)
         return files

@@ -32,7 +32,7 @@ class Located:
     """Where a request's rows are: `spans` of positions in `path`, or of base rows without one.
 
     Rows must still meet `residual`. `fixed` are the columns that hold one value in all of them.
-    Within one span rows come sorted by `sorted_by` (ascending, nulls last), then in source order.
+    They come sorted by `sorted_by` (ascending, nulls last), then in source order.
     `prefix` and `bounds` are what the path was asked; `is_listed` that a list was, value by value.
     """
 
@@ -74,8 +74,8 @@ class _Asked:
 def locate(plan: Plan, bound: Bound, tenant: str | None) -> Located:
     """Choose the access path with the longest usable prefix and look the request up in it.
 
-    Among equals the one with a range, then the one with the fewest rows is taken. A tenant or a
-    value that no row holds locates nothing.
+    Among equals the one with a range, then with the fewest rows, then with the fewest checks left,
+    then in the wanted order is taken. A tenant or a value that no row holds locates nothing.
     """
     asked = _asked(plan, bound, tenant)
     if asked is None:
@@ -91,7 +91,7 @@ def locate(plan: Plan, bound: Bound, tenant: str | None) -> Located:
     if not candidates:
         return _scan(plan, asked)
     found = [_look_up(path, best, asked) for path in candidates]
-    return min(found, key=lambda located: located.count)
+    return min(found, key=lambda located: _cost(plan, located))
 
 
 def _asked(plan: Plan, bound: Bound, tenant: str | None) -> _Asked | None:
@@ -160,6 +160,13 @@ def _look_up(path: PathView, score: tuple[int, int], asked: _Asked) -> Located:
         bounds=bounds,
         is_listed=listed is not None,
     )
+
+
+def _cost(plan: Plan, located: Located) -> tuple[int, int, bool]:
+    names = (plan.outputs[alias].view.name for alias, _ in plan.order)
+    order = tuple(name for name in names if name not in located.fixed)
+    is_unordered = located.sorted_by[: max(1, len(order))] != order
+    return located.count, len(located.residual), is_unordered
 
 
 def _scan(plan: Plan, asked: _Asked) -> Located:

@@ -41,7 +41,7 @@ def is_in_order(plan: Plan, located: Located) -> bool:
     order = _order(plan, located)
     names = tuple(view.name for view, _ in order)
     is_ascending = not any(descending for _, descending in order)
-    return is_ascending and names == located.sorted_by and len(located.spans) == 1
+    return is_ascending and names == located.sorted_by
 
 
 def can_narrow(plan: Plan, located: Located) -> bool:

@@ -163,13 +163,15 @@ def _warnings(
 
 
 def _unknown_names(environ: Mapping[str, str]) -> list[Problem]:
-    known = {v.name for v in VARIABLES}
+    known = {v.name for v in VARIABLES if v.name.startswith(PREFIX)}
     known |= {v.name + SECRET_FILE_SUFFIX for v in VARIABLES if v.is_secret}
+    # The prefix is left out: with it every name would be near to every other.
+    endings = sorted(name.removeprefix(PREFIX) for name in known)
     warnings = []
     for name in environ:
         if name.startswith(PREFIX) and name not in known:
-            near = get_close_matches(name[:100], sorted(known), n=1)
-            hint = f"did you mean {near[0]}?" if near else "remove it"
+            near = get_close_matches(name[len(PREFIX) : 100], endings, n=1)
+            hint = f"did you mean {PREFIX}{near[0]}?" if near else "remove it"
             message = "this variable is not known and has no effect"
             warnings.append(_problem(_shown_name(name), "unknown_variable", message, hint))
     return warnings

@@ -78,6 +78,11 @@ def test_a_place_without_a_project_is_refused(tmp_path: Path, name: str) -> None
     assert found_at(tmp_path / name) == [(PROJECT, "", "project_missing")]
 
 
+def test_an_impossible_place_is_refused(tmp_path: Path) -> None:
+    """A path that the system cannot look up is unreadable, not a traceback."""
+    assert found_at(tmp_path / ("x" * 300)) == [(PROJECT, "", "file_unreadable")]
+
+
 def test_links_out_of_the_project_are_refused(tmp_path: Path) -> None:
     """No file, folder or keys file may lie elsewhere."""
     root, outside = written(tmp_path / "project"), tmp_path / "outside"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.catalog.project_documents import (
@@ -53,6 +55,7 @@ DATASET_REFUSALS: list[Refusal] = [
     one(FLIGHTS, ("schema",), DELETE, "schema", "missing_key"),
     one(FLIGHTS, ("schema",), [], "schema", "list_empty"),
     one(FLIGHTS, ("schema",), {}, "schema", "wrong_type"),
+    one(FLIGHTS, ("schema",), [{}] * 1001, "schema", "list_too_long"),
     one(FLIGHTS, ("schema", 0), "day", "schema[0]", "not_a_mapping"),
     one(FLIGHTS, ("schema", 1, "name"), "tenant_id", "schema[1].name", "duplicate_column"),
     one(FLIGHTS, ("schema", 1, "name"), "select;", "schema[1].name", "bad_identifier"),
@@ -94,7 +97,7 @@ DATASET_REFUSALS: list[Refusal] = [
     one(USAGE, ("required",), 1, "required", "wrong_type"),
     one(USAGE, ("guards",), 5, "guards", "not_a_mapping"),
     one(USAGE, ("guards", "min_rows"), -1, "guards.min_rows", "out_of_range"),
-    one(USAGE, ("guards", "min_rows"), 10**5000, "guards.min_rows", "out_of_range"),
+    one(USAGE, ("guards", "min_rows"), 10**100, "guards.min_rows", "out_of_range"),
     one(USAGE, ("guards", "min_rows"), 1.0, "guards.min_rows", "wrong_type"),
     one(
         USAGE, ("guards", "max_row_drop_percent"), 101,
@@ -179,6 +182,24 @@ def test_a_project_without_datasets_is_refused() -> None:
     documents = {**valid_documents(), "datasets": {}, "endpoints": {}}
     with_change(documents, KEYS, ("keys",), [])
     assert found_in(documents) == [(PROJECT, "datasets_dir", "no_datasets")]
+
+
+def test_a_number_too_long_to_print_is_refused() -> None:
+    """No number of a document can break the message about it."""
+    documents = with_change(valid_documents(), USAGE, ("guards", "min_rows"), 10**5000)
+    assert found_in(documents) == [(USAGE, "guards.min_rows", "out_of_range")]
+
+
+def test_many_dangling_grants_are_reported_quickly() -> None:
+    """Grants that all lead nowhere cost no more than the problems that are shown."""
+    documents = valid_documents()
+    for number in range(20_000):
+        key = {"id": f"k{number}", "hash": f"{number:064x}", "endpoints": [f"gone_{number}"]}
+        documents["keys"]["keys"].append(key)
+    del documents["keys"]["keys"][:4]
+    started = time.perf_counter()
+    assert len(found_in(documents)) == 1001
+    assert time.perf_counter() - started < 5
 
 
 def test_problems_are_bounded() -> None:

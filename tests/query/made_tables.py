@@ -57,7 +57,7 @@ def make_value(pick: Random, column_type: ColumnType) -> Value:
     """Make a value of a type, not null: small, extreme or anything; doubles also NaN and inf."""
     kind = column_type.kind
     if kind is Kind.DECIMAL:
-        limit = 10 ** min(column_type.precision, 36) - 1  # 120 of them still have 38 digits
+        limit = int(10 ** min(column_type.precision, 36)) - 1  # 120 of them still have 38 digits
         return pick.choice([pick.randint(-9, 9), pick.randint(-limit, limit), limit, -limit])
     if kind in _INTEGER_LIMITS:
         low, high, step = _INTEGER_LIMITS[kind]

@@ -173,6 +173,13 @@ def test_distinct_values_are_counted_in_each_group() -> None:
     assert served.rows() == [("a", 2), ("b", 1), ("c", 0)]
 
 
+def test_distinct_values_far_apart_are_counted() -> None:
+    """Groups times the span of values may be more than 64 bits."""
+    rows = [(g, v) for g in range(40) for v in (0, 2**61, g * 2**54, None)]
+    served = serve("g INTEGER, v BIGINT", rows, select="g, v count_distinct d", group_by="g")
+    assert [count for _, count in served.rows()] == [2] + [3] * 39
+
+
 def test_json_can_be_counted() -> None:
     """Of nested values it is known whether they are there."""
     served = serve("j JSON", [('{"a":1}',), (None,), ("[]",)], select="j count n")

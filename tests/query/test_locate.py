@@ -66,6 +66,13 @@ def test_of_equally_long_prefixes_the_fewest_rows_win() -> None:
     assert [view.name for view, _ in located.residual] == ["few"]
 
 
+@pytest.mark.parametrize("order_by", ["day", "day desc", "account, day", "account"])
+def test_of_equally_good_paths_the_one_in_the_wanted_order_is_taken(order_by: str) -> None:
+    """A page then needs no sort of everything that matches."""
+    paths = [("tenant", "number"), ("tenant", "account", "day"), ("tenant", "day")]
+    assert usage(paths, order_by=order_by).estimate("limit=3", "t0") == 3
+
+
 def test_without_a_path_everything_is_scanned() -> None:
     """The scan checks every condition, the tenant's first."""
     located = usage([]).located("account=a1", "t0")
@@ -89,6 +96,9 @@ def test_what_no_row_can_meet_reads_nothing(query: str) -> None:
         ("account desc", "limit=7&offset=2", 9),
         ("day", "limit=7", 50),
         ("day", "account=a1&limit=7", 7),
+        ("account, day", "account=a1&limit=7", 7),
+        ("account, day", "accounts=a1,a3&limit=7", 7),
+        ("account desc", "accounts=a1,a3&limit=7", 20),
         ("day desc", "account=a1&since=0&limit=7", 7),
         ("number", "account=a1", 10),
     ],

@@ -5,9 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from offloader.catalog.model import Param
+from offloader.catalog.types import ColumnType, Kind
+from offloader.query import order
+from offloader.query.cells import Cells
 from tests.query.serving import Served, serve
 
 ROWS = [("b", 2), (None, 1), ("a", None), ("b", 1), ("a", 2), (None, None)]
@@ -131,6 +135,49 @@ def test_a_page_of_many_rows_is_the_same_by_every_path(
     for offset in (0, 95, 290, 1500, 2600, 2990):
         found = [row[3] for row in served.rows(f"limit=20&offset={offset}", "t")]
         assert found == expected[offset : offset + 20]
+
+
+@pytest.mark.parametrize(
+    ("order_by", "query", "expected"),
+    [
+        ("n desc", "limit=3", [99, 98, 97]),
+        ("n desc", "limit=3&offset=96", [3, 2, 1]),
+        ("n desc", "limit=3&offset=98", [1, 0, None]),
+        ("n desc", "limit=3&lo=40&offset=58", [41, 40]),
+        ("n", "limit=3&offset=98", [98, 99, None]),
+        ("n desc, t", "limit=2&offset=1", [98, 97]),
+    ],
+)
+def test_a_page_from_either_end_of_a_path_is_exact(
+    order_by: str, query: str, expected: list[int | None]
+) -> None:
+    """Taking only the rows that can be on the page loses none of them."""
+    rows = [("t", n) for n in range(100)] + [("t", None), ("u", 1000)]
+    where = [("n", "gte", Param("lo", "integer"))]
+    served = serve(
+        "t VARCHAR, n INTEGER",
+        rows,
+        tenant="t",
+        where=where,
+        order_by=order_by,
+        paths=[("t", "n")],
+    )
+    assert [row[1] for row in served.rows(query, "t")] == expected
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3, 5])
+@pytest.mark.parametrize("threshold", [0, 1024])
+def test_what_a_null_holds_does_not_order_it(
+    wanted: int, threshold: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value under a null means nothing: only its row's place does."""
+    monkeypatch.setattr(order, "WORTH_SELECTING_ROWS", threshold)
+    values = np.array([5, -9, 3, 9, 3] + [7] * 20)
+    valid = np.array([True, False, True, False, True] + [False] * 20)
+    cells = Cells(ColumnType(Kind.BIGINT), values, valid)
+    for descending, expected in ((False, [2, 4, 0, 1, 3]), (True, [0, 2, 4, 1, 3])):
+        key = order.SortKey(cells, descending)
+        assert order.first_positions([key], 25, wanted).tolist() == expected[:wanted]
 
 
 @pytest.mark.parametrize("order_by", ["", "v", "v desc", "v, w", "v desc, w"])

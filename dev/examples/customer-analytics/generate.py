@@ -136,7 +136,7 @@ def make_day(accounts: Accounts, day: date) -> pa.Table:
     calls = random.poisson(accounts.calls * weekend)
     storage = np.round(accounts.storage_gb * random.normal(1.0, 0.05, count), 3)
     fixed, per_thousand = np.array(list(PLAN_CENTS.values()))[accounts.plan].T
-    later = random.integers(0, MICROSECONDS_A_DAY // 4, count)
+    evening = MICROSECONDS_A_DAY - random.integers(1, MICROSECONDS_A_DAY // 4, count)
     columns = {
         "tenant_id": _words(TENANTS, accounts.tenant),
         "account_id": accounts.names,
@@ -146,7 +146,7 @@ def make_day(accounts: Accounts, day: date) -> pa.Table:
         "api_calls": pa.array(calls, pa.int64()),
         "storage_gb": pa.array(storage, mask=random.random(count) < 0.01),
         "amount": _decimal_cents(fixed + calls * per_thousand // 1000),
-        "updated_at": pa.array((epoch_day + 1) * MICROSECONDS_A_DAY + later).cast(
+        "updated_at": pa.array(epoch_day * MICROSECONDS_A_DAY + evening).cast(
             pa.timestamp("us", "UTC")
         ),
         "attributes": pa.StructArray.from_arrays(

@@ -1,0 +1,30 @@
+"""The `offloader` command. Each subcommand is a module of this package."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from offloader import __version__
+from offloader.cli import schema, serve, validate, version
+
+_COMMANDS = (serve, validate, schema, version)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 fine, 1 a check failed, 2 wrong usage or config."""
+    parser = ArgumentParser(
+        prog="offloader",
+        description="Serve warehouse snapshots to a product, out of shared memory.",
+    )
+    parser.add_argument("--version", action="version", version=f"offloader {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(subparsers).set_defaults(run=command.run)
+    args = parser.parse_args(arguments)
+    return int(args.run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

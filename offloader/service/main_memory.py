@@ -1,0 +1,70 @@
+"""What main owns: control block, slots, generations, and the socket that hands them out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from offloader.errors import OutOfMemoryBudget
+from offloader.service import log
+from offloader.service.attach_server import AttachServer
+from offloader.service.cache import Cache
+from offloader.service.generation_document import cached_entries
+from offloader.service.generations import Generations
+from offloader.service.part_store import DamagedPart
+from offloader.service.refresh import Project
+from offloader.service.state import load_state
+from offloader.settings.settings import Settings
+from offloader.shared.control import ControlBlock, Word
+from offloader.shared.slots import Slots
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MainMemory:
+    """Everything main holds for others; `server` is not started yet."""
+
+    control: ControlBlock
+    slots: Slots
+    server: AttachServer
+
+
+def load_first_generation(settings: Settings, project: Project, cache: Cache) -> MainMemory:
+    """Load, verify and commit what the cache holds; what is cold or damaged is built later."""
+    control = ControlBlock()
+    control[Word.WORKERS] = settings.workers
+    control[Word.STARTED_AT_US] = int(time.time() * 1e6)
+    control[Word.LIMIT_BYTES] = settings.memory_limit_bytes
+    slots = Slots(settings.workers)
+    generations = Generations(cache, control, settings.memory_limit_bytes, time.time)
+    entries = cached_entries(cache, project.catalog, load_state(cache))
+    began = time.monotonic()
+    _commit_first(generations, cache, project, entries)
+    if entries:
+        log.event(
+            "segments_loaded",
+            datasets=len(entries),
+            bytes=control[Word.SHARED_BYTES],
+            seconds=round(time.monotonic() - began, 3),
+        )
+    return MainMemory(control, slots, AttachServer(generations, control, slots))
+
+
+def _commit_first(
+    generations: Generations, cache: Cache, project: Project, entries: Mapping[str, Any]
+) -> None:
+    """Commit the cached entries, without those that are damaged or do not fit."""
+    wanted = dict(entries)
+    while True:
+        try:
+            document = {"documents": project.documents, "snapshots": wanted}
+            generations.commit(generations.prepare(document))
+            return
+        except DamagedPart as error:
+            cache.quarantine(error.dataset, error.part_id, error.message, time.time())
+            log.error("part_quarantined", dataset=error.dataset, reason=error.message)
+            del wanted[error.dataset]
+        except OutOfMemoryBudget as error:
+            name, _ = wanted.popitem()
+            log.error("segment_not_loaded", dataset=name, message=error.message, hint=error.hint)

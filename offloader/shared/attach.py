@@ -1,0 +1,80 @@
+"""The attach socket: how workers and the reloader get descriptors from main.
+
+An abstract unix socket of SOCK_SEQPACKET: it needs no writable folder and is gone with main. A
+packet is one JSON object of at most 64 KiB with at most 8 descriptors (SCM_RIGHTS, unix(7)). Main
+talks only to its own children of its own uid, as the kernel names them (SO_PEERCRED).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+MAX_PACKET_BYTES = 64 * 1024
+MAX_DESCRIPTORS = 8
+_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+def listen() -> tuple[socket.socket, str]:
+    """Return a listening socket and the address that `connect` takes."""
+    address = f"offloader-{os.getpid()}-{secrets.token_hex(16)}"
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server.bind(f"\0{address}")
+    server.listen(128)
+    return server, address
+
+
+def connect(address: str) -> socket.socket:
+    """Connect to main; raises OSError when it is gone."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        client.connect(f"\0{address}")
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def is_own_child(connection: socket.socket) -> bool:
+    """Tell whether the peer is a child of this process and runs as the same user."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    pid, uid, _ = _PEER.unpack(raw)
+    return uid == os.getuid() and parent_of(pid) == os.getpid()
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent's pid of a process; 0 when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])  # the name before it may hold anything
+
+
+def send(connection: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:
+    """Send one packet; raises OSError when the peer is gone or does not read."""
+    packet = json.dumps(message, separators=(",", ":")).encode()
+    if len(packet) > MAX_PACKET_BYTES:
+        raise ValueError(f"a packet of {len(packet)} bytes is too large")
+    socket.send_fds(connection, [packet], list(descriptors))
+
+
+def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Receive one packet and the descriptors that came with it, which the caller closes.
+
+    Raises EOFError when the peer closed, OSError on a broken socket or a packet cut short.
+    """
+    packet, descriptors, flags, _ = socket.recv_fds(connection, MAX_PACKET_BYTES, MAX_DESCRIPTORS)
+    if not packet:
+        raise EOFError("the peer is gone")
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise OSError("a packet was cut short")
+    return json.loads(packet), descriptors

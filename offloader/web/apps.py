@@ -1,0 +1,74 @@
+"""The two Sanic apps of a worker: one for each port, made of blueprints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from sanic import Sanic
+from sanic.config import Config
+
+from offloader.service import log
+from offloader.settings.settings import Settings
+from offloader.web import admin as admin_routes
+from offloader.web import api as api_routes
+from offloader.web.reply import MAX_HEADER_BYTES, MAX_REQUEST_BYTES
+from offloader.web.worker import Worker
+
+App = Sanic[Config, SimpleNamespace]
+API_NAME = "offloader-api"
+ADMIN_NAME = "offloader-admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker process is started with; `address` is main's attach socket."""
+
+    settings: Settings
+    address: str
+
+
+def make_apps(setup: Setup) -> App:
+    """Make both apps and return the primary, the API's. Runs in main and in every worker."""
+    settings = setup.settings
+    log.configure_logging(settings.log_level, settings.log_format)
+    api = _app(API_NAME, settings)
+    api.blueprint(api_routes.api)
+    api.error_handler.add(Exception, api_routes.refuse)
+    admin = _app(ADMIN_NAME, settings)
+    admin.blueprint(admin_routes.admin)
+    admin.error_handler.add(Exception, admin_routes.refuse)
+
+    async def attach(_app: App) -> None:
+        worker = Worker(settings, setup.address)
+        api.ctx.worker = admin.ctx.worker = worker
+        await worker.attach()
+
+    async def beat(app: App) -> None:
+        app.add_task(api.ctx.worker.beat(), name="heartbeat")
+
+    api.register_listener(attach, "before_server_start")
+    api.register_listener(beat, "after_server_start")
+    return api
+
+
+def _app(name: str, settings: Settings) -> App:
+    app: App = Sanic(name, configure_logging=False, strict_slashes=True)
+    app.config.update(
+        ACCESS_LOG=False,
+        AUTO_EXTEND=False,
+        FALLBACK_ERROR_FORMAT="json",
+        GRACEFUL_SHUTDOWN_TIMEOUT=settings.shutdown_seconds,
+        KEEP_ALIVE_TIMEOUT=120,
+        MOTD=False,
+        REQUEST_MAX_HEADER_SIZE=MAX_HEADER_BYTES,
+        REQUEST_MAX_SIZE=MAX_REQUEST_BYTES,
+        REQUEST_TIMEOUT=30,
+    )
+    return app
+
+
+def app_called(name: str) -> App:
+    """Return one of the apps of this process."""
+    app: App = Sanic.get_app(name)
+    return app

@@ -1,0 +1,87 @@
+"""From answers and errors to HTTP: the one place where an error becomes a status."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from sanic import HTTPResponse
+from sanic import Request as HttpRequest
+from sanic.exceptions import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RangeNotSatisfiable,
+    RequestTimeout,
+    SanicException,
+)
+from sanic.http.http1 import Http
+
+from offloader.errors import RequestError
+from offloader.service import log
+from offloader.service.answer import error_body
+
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_INVALID = "invalid_request"
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """Return the caller's X-Request-Id when it is a plain one, else a new one."""
+    sent = request.headers.get("x-request-id")
+    return sent if sent and _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+
+
+def translate(error: Exception, request: HttpRequest) -> RequestError:
+    """Return what a caller is told of an exception; what nobody foresaw is logged and a 500."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, NotFound):
+        return RequestError(404, "not_found", "not_found", "there is nothing at this path")
+    if isinstance(error, MethodNotAllowed):
+        allow = str(error.headers.get("Allow", ""))
+        allowed = ", ".join(sorted(filter(None, allow.split(", "))))
+        message = f"this path takes {allowed}"
+        headers = (("Allow", allowed),)
+        return RequestError(405, _INVALID, "method_not_allowed", message, headers=headers)
+    if isinstance(error, PayloadTooLarge):
+        return _too_large(request)
+    if isinstance(error, RequestTimeout):
+        return RequestError(408, _INVALID, "request_timeout", "the request came too slowly")
+    if isinstance(error, BadRequest | RangeNotSatisfiable):
+        return RequestError(400, _INVALID, "bad_request", "this is not a valid HTTP request")
+    if isinstance(error, SanicException) and 400 <= error.status_code < 500:
+        return RequestError(error.status_code, _INVALID, "bad_request", "the request is refused")
+    if isinstance(error, SanicException) and error.status_code == 503:
+        return RequestError(503, "busy", "busy", "the request took too long: try again")
+    log.LOGGER.error("request_broke", exc_info=error)
+    return RequestError(500, "internal", "internal", "something broke: report the request id")
+
+
+def _too_large(request: HttpRequest) -> RequestError:
+    """Tell a body, a request line and header fields that are too large apart."""
+    if request.method != "NONE":  # the head was read, so it is the body
+        message = f"a body may have at most {MAX_REQUEST_BYTES} bytes"
+        return RequestError(413, _INVALID, "body_too_large", message)
+    received: bytes = getattr(request.stream, "recv_buffer", b"")
+    if b"\r\n" not in received[:MAX_HEADER_BYTES]:
+        message = f"the request line may have at most {MAX_HEADER_BYTES} bytes"
+        return RequestError(414, _INVALID, "uri_too_long", message)
+    message = f"the request head may have at most {MAX_HEADER_BYTES} bytes"
+    return RequestError(431, _INVALID, "header_too_large", message)
+
+
+def error_response(error: RequestError, request_id: str) -> HTTPResponse:
+    """Return the response of a refusal; nobody may keep it."""
+    headers = {"Cache-Control": "no-store", "X-Request-Id": request_id, **dict(error.headers)}
+    return HTTPResponse(
+        error_body(error, request_id), error.status, headers, content_type="application/json"
+    )
+
+
+def close_after(request: HttpRequest) -> None:
+    """Answer with `Connection: close`, so that a draining instance loses its callers."""
+    if isinstance(request.stream, Http):
+        request.stream.keep_alive = False

@@ -1,0 +1,163 @@
+"""Serve: main under Sanic's worker manager, from bound sockets to the last exit.
+
+bind ports → load cached segments → manage workers and reloader → watch → drain → stop
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from sanic import Sanic
+from sanic.worker.loader import AppLoader
+from sanic.worker.manager import WorkerManager
+
+from offloader.errors import StartError
+from offloader.service import log
+from offloader.service.cache import Cache
+from offloader.service.main_memory import MainMemory, load_first_generation
+from offloader.service.refresh import Project
+from offloader.service.reloader_process import RELOADER_NAME, ReloaderSetup, run_reloader
+from offloader.service.watchdog import Watchdog, Watched
+from offloader.settings.settings import Settings
+from offloader.shared.control import Word
+from offloader.web.apps import ADMIN_NAME, Setup, app_called, make_apps
+
+BACKLOG = 1024
+GAVE_UP_EXIT = 1
+_SPARE_SECONDS = 5.0
+
+
+def serve(settings: Settings, project: Project, *, threads: int) -> None:
+    """Serve until a signal ends it.
+
+    Raises StartError (`port_in_use`, `port_not_allowed`, `cache_not_writable`, `cache_full`)
+    before anything is loaded.
+    """
+    api_socket = bind("OFFLOADER_API_PORT", settings.api_host, settings.api_port)
+    admin_socket = bind("OFFLOADER_ADMIN_PORT", settings.admin_host, settings.admin_port)
+    cache = Cache(settings.cache_dir)
+    cache.prepare()
+    memory = load_first_generation(settings, project, cache)
+    memory.server.start()
+    setup = Setup(settings, memory.server.address)
+    reloader = ReloaderSetup(settings, project, memory.server.address, threads)
+    loader = AppLoader(factory=partial(make_apps, setup))
+    api = loader.load()
+    api.prepare(sock=api_socket, workers=settings.workers, motd=False)
+    app_called(ADMIN_NAME).prepare(sock=admin_socket, workers=settings.workers, motd=False)
+    supervisor = Supervisor(settings, memory, reloader)
+    api.register_listener(supervisor.start, "main_process_ready")
+    log.event(
+        "starting",
+        api=_address(api_socket),
+        admin=_address(admin_socket),
+        workers=settings.workers,
+        datasets=len(project.catalog.datasets),
+        endpoints=len(project.catalog.endpoints),
+    )
+    Sanic.serve(primary=api, app_loader=loader)
+    log.event("stopped")
+
+
+def bind(variable: str, host: str, port: int) -> socket.socket:
+    """Bind a port without listening yet; raises StartError that names the variable."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(0)  # a second instance is told here, not when it has loaded everything
+    except OSError as error:
+        bound.close()
+        hint = f"stop what uses it, or set {variable} to another port"
+        is_taken = error.errno == 98
+        code = "port_in_use" if is_taken else "port_not_allowed"
+        message = f"port {port} on {host} cannot be used: {error.strerror}"
+        raise StartError(code, message, hint) from error
+    bound.set_inheritable(True)
+    return bound
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"{host}:{port}"
+
+
+class Supervisor:
+    """Main's own part beside the worker manager: the reloader, the watchdog, the signals."""
+
+    def __init__(self, settings: Settings, memory: MainMemory, reloader: ReloaderSetup) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._reloader = reloader
+        self._stopping = threading.Event()
+
+    async def start(self, app: Sanic[Any, Any]) -> None:
+        """Manage the reloader, then watch everything and take the signals over."""
+        manager = app.manager
+        manager.manage(RELOADER_NAME, run_reloader, {"setup": self._reloader}, restartable=True)
+        watchdog = Watchdog(self._watched(manager), self._restarter(manager), self._give_up)
+        threading.Thread(
+            target=watchdog.run, args=(self._stopping,), name="watchdog", daemon=True
+        ).start()
+        self._manager = manager
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _watched(self, manager: WorkerManager) -> list[Watched]:
+        control, slots = self._memory.control, self._memory.slots
+        workers = sorted(manager.transient_processes, key=lambda process: process.name)
+        watched = [
+            Watched(process, slots.head(number), partial(control.add, Word.WORKER_RESTARTS))
+            for number, process in enumerate(workers)
+        ]
+        reloader = next(iter(manager.durable_processes))
+        on_restart = partial(control.add, Word.RELOADER_RESTARTS)
+        return [*watched, Watched(reloader, slots.reloader(), on_restart)]
+
+    def _restarter(self, manager: WorkerManager) -> Callable[[str], None]:
+        return lambda name: manager.monitor_publisher.send(f"{name}:")
+
+    def _give_up(self, reason: str) -> None:
+        log.error("giving_up", reason=reason, hint="see the lines before this one")
+        self._kill_all(GAVE_UP_EXIT)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        """Drain, then have the worker manager stop; a second signal ends everything at once."""
+        if self._stopping.is_set():
+            self._kill_all(128 + number)
+        self._stopping.set()
+        is_interactive = number == signal.SIGINT
+        threading.Thread(target=self._stop, args=(is_interactive, number), daemon=True).start()
+
+    def _stop(self, is_interactive: bool, number: int) -> None:
+        control, settings = self._memory.control, self._settings
+        control[Word.IS_DRAINING] = 1
+        if not self._has_started():
+            self._kill_all(0)
+        log.event("draining", seconds=0 if is_interactive else settings.drain_seconds)
+        if not is_interactive:
+            time.sleep(settings.drain_seconds)
+        self._manager.shutdown_signal(number, None)  # type: ignore[no-untyped-call]
+        time.sleep(settings.shutdown_seconds + _SPARE_SECONDS)
+        log.error("stop_timeout", hint="requests were cut; see OFFLOADER_SHUTDOWN_SECONDS")
+        self._kill_all(0)
+
+    def _has_started(self) -> bool:
+        """Tell whether every worker came up; before, the worker manager cannot be stopped."""
+        slots = self._memory.slots
+        return all(slots.head(number)[1] for number in range(slots.workers))
+
+    def _kill_all(self, code: int) -> None:
+        for process in self._manager.processes:
+            with suppress(ProcessLookupError, TypeError):
+                os.kill(process.pid, signal.SIGKILL)
+        os._exit(code)

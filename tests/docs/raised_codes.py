@@ -1,0 +1,66 @@
+"""Find the error codes that the package's source names where errors are made."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "offloader"
+_CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+# Where each maker of errors takes the code, by position.
+_POSITIONS = {
+    "__init__": 0,
+    "Problem": 2,
+    "RequestError": 2,
+    "invalid_param": 0,
+    "problem": 1,
+}
+
+
+def raised_codes() -> dict[str, str]:
+    """Return each code that is written out where an error is made, and a place where it is."""
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    positions = dict.fromkeys(_error_classes(trees.values()), 0) | _POSITIONS
+    found: dict[str, str] = {}
+    for path, tree in sorted(trees.items()):
+        for code, line in _codes(tree, positions):
+            found.setdefault(code, f"{path.relative_to(PACKAGE.parent)}:{line}")
+    return found
+
+
+def _error_classes(trees: Collection[ast.AST]) -> set[str]:
+    """Return the names of all classes below OffloaderError."""
+    bases = {
+        node.name: {ast.unparse(base) for base in node.bases}
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    known = {"OffloaderError"}
+    while more := {name for name, above in bases.items() if above & known} - known:
+        known |= more
+    return known
+
+
+def _codes(tree: ast.AST, positions: dict[str, int]) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        position = positions.get(name)
+        if position is None:
+            continue
+        named = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+        for argument in (*node.args[position : position + 1], *named):
+            for text in _texts(argument):
+                yield text, node.lineno
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from _texts(node.body)
+        yield from _texts(node.orelse)
+    elif isinstance(node, ast.Constant) and _CODE.fullmatch(str(node.value)):
+        yield str(node.value)
