@@ -46,16 +46,23 @@ def _error_classes(trees: Collection[ast.AST]) -> set[str]:
 
 def _codes(tree: ast.AST, positions: dict[str, int]) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
+        if isinstance(node, ast.Call):
+            candidates = _code_arguments(node, positions)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
+            candidates = [node.value]
+        else:
             continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-        position = positions.get(name)
-        if position is None:
-            continue
-        named = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
-        for argument in (*node.args[position : position + 1], *named):
-            for text in _texts(argument):
-                yield text, node.lineno
+        for candidate in candidates:
+            yield from ((text, node.lineno) for text in _texts(candidate))
+
+
+def _code_arguments(call: ast.Call, positions: dict[str, int]) -> list[ast.expr]:
+    """Return what stands for the code in a call that makes an error; nothing in other calls."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    if name not in positions:
+        return []
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+    return [*call.args[positions[name] : positions[name] + 1], *named]
 
 
 def _texts(node: ast.expr) -> Iterator[str]:

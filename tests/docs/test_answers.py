@@ -26,9 +26,12 @@ def usage(tmp_path_factory: pytest.TempPathFactory) -> Example:
 
 
 def shown(page: str) -> list[tuple[CurlRequest, Any]]:
-    """Return the requests of a page with the answers it shows."""
-    found = answered_requests(ROOT / page)
-    return [(request, json.loads(text, parse_float=Decimal)) for request, text in found]
+    """Return the requests of a page to endpoints, with the answers it shows."""
+    return [
+        (request, json.loads(text, parse_float=Decimal))
+        for request, text in answered_requests(ROOT / page)
+        if "/v1/endpoints/" in request.url
+    ]
 
 
 def tenant_of(catalog: Catalog, request: CurlRequest) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def test_the_readme_runs(tmp_path: Path) -> None:
     with make_run(tmp_path) as running:
         _check_printed_requests(running)
         _check_shown_answer(running)
+        _check_metrics(running)
         seconds = running.interrupt()
         assert seconds < STOP_SECONDS
         assert not is_open(running.api_port)
@@ -54,3 +56,11 @@ def _check_shown_answer(running: Running) -> None:
     assert first.document() == json.loads(text, parse_float=Decimal)
     again = ask(url, {**request.headers, "If-None-Match": first.headers["ETag"]})
     assert (again.status, again.body) == (304, b"")
+
+
+def _check_metrics(running: Running) -> None:
+    """The metrics of docs/api.md are the ones that are exposed, in the same words."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(offloader_\w+)` \| [\w, ]*\| (.+) \|$", page, re.MULTILINE)
+    exposed = ask(running.here("http://127.0.0.1:4001/metrics")).body.decode()
+    assert listed == re.findall(r"^# HELP (\w+) (.+)$", exposed, re.MULTILINE)
