@@ -11,6 +11,7 @@ CACHE_DIR ?= $(CURDIR)/.cache/$(EXAMPLE)
 API_PORT ?= 4000
 ADMIN_PORT ?= 4001
 BENCH_ROWS ?= 5000000
+BENCH_MEGABYTES ?= 1000
 PYTEST_ARGS ?=
 
 EXAMPLES := customer-analytics flights
@@ -56,8 +57,11 @@ format: .venv/dev.stamp ## Format the code and mend what the linter can
 	.venv/bin/ruff check --fix --quiet
 	.venv/bin/ruff format --quiet
 
-bench: .venv/dev.stamp ## Measure the builder beside DuckDB (BENCH_ROWS=5000000)
-	@.venv/bin/python -m dev.bench.build_speed --rows $(BENCH_ROWS)
+bench: .venv/dev.stamp ## Measure build, memory and warm restart (BENCH_ROWS=…, BENCH_MEGABYTES=…)
+	@failed=0; for bench in "build_speed --rows $(BENCH_ROWS)" worker_memory \
+		"warm_restart --megabytes $(BENCH_MEGABYTES)"; do \
+		echo "== $$bench"; .venv/bin/python -m dev.bench.$$bench || failed=1; echo; \
+	done; exit $$failed
 
 examples: $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Make the data of both examples
 

@@ -28,7 +28,7 @@ _DATASET = {
     "manifest": "data/manifest.json",
 }
 # A summary that reads every row, and a lookup that has an access path built.
-_ENDPOINTS = {
+_ENDPOINTS: dict[str, dict[str, Any]] = {
     "usage_by_region": {
         "select": [
             {"as": "region", "column": "region"},
@@ -76,7 +76,8 @@ class Service:
             pids = [worker["pid"] for worker in told["workers"]]
             return pids if told["workers_attached"] == len(pids) else None
 
-        return wait_for(attached)
+        pids: list[int] = wait_for(attached)
+        return pids
 
 
 def write_project(root: Path, rows: int) -> Path:

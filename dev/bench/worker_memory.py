@@ -18,8 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.bench.usage_service import SUMMARY, Service, get, running, segment_bytes, wait_for
-from dev.bench.usage_service import write_project
+from dev.bench.usage_service import (
+    SUMMARY,
+    Service,
+    get,
+    running,
+    segment_bytes,
+    wait_for,
+    write_project,
+)
 
 LIMIT_BYTES = 60e6
 SHARED_LIMIT = 1.25
@@ -84,7 +91,7 @@ def _workers(project: Path, cache: Path, count: int, rows: int) -> list[Worker]:
 
 
 def _read_all(service: Service, pids: Sequence[int], rows: int) -> None:
-    """Ask, in parallel, until every worker has read all rows: who answers is the kernel's choice."""
+    """Ask in parallel until every worker has read all rows; the kernel chooses who answers."""
     with ThreadPoolExecutor(2 * len(pids)) as pool:
 
         def asked() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -66,6 +67,8 @@ def _serve(settings: Settings, cpus: int) -> None:
         raise ConfigError(
             [Problem("environment", "OFFLOADER_CONFIG", "location_unsupported", message, hint)]
         )
+    for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container has no default
+        signal.signal(number, lambda *_: os._exit(0))
     location = Path(settings.config).resolve()
     catalog, documents = load_catalog(location)
     # Imported late: a wrong setting is told in a tenth of a second.

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from offloader.errors import OffloaderError
+from offloader.service import log
 from offloader.service.generations import Generations
 from offloader.service.part_store import DamagedPart
-from offloader.shared.attach import is_own_child, listen, receive, send
+from offloader.shared.attach import is_own_child, listen, peer_pid, receive, send
 from offloader.shared.control import ControlBlock, Word
 from offloader.shared.slots import Slots
 
 SEND_SECONDS = 10.0
+_PAUSE_SECONDS = 0.1
 
 
 class AttachServer:
@@ -28,14 +30,26 @@ class AttachServer:
         self._control = control
         self._slots = slots
         self._server, self.address = listen()
+        self._is_closed = threading.Event()
+        self._one_reloader = threading.Lock()
 
     def start(self) -> None:
         """Accept connections from now on, in daemon threads."""
         threading.Thread(target=self._accept, name="attach", daemon=True).start()
 
+    def close(self) -> None:
+        """Accept no more connections; those that exist go on."""
+        self._is_closed.set()
+        self._server.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._server.close()
+
     def _accept(self) -> None:
-        while True:
-            connection, _ = self._server.accept()
+        while not self._is_closed.is_set():
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                self._is_closed.wait(_PAUSE_SECONDS)  # out of descriptors, most likely
+                continue
             if not is_own_child(connection):
                 connection.close()
                 continue
@@ -49,20 +63,23 @@ class AttachServer:
             timeout = int(SEND_SECONDS).to_bytes(8, "little") + bytes(8)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
             try:
-                hello = _message(connection)
-                shared = [self._control.descriptor, self._slots.descriptor]
-                if hello.get("role") == "reloader":
-                    shared.append(self._generations.committed_descriptor())
-                send(connection, {"workers": self._slots.workers}, shared)
-                if hello.get("role") == "reloader":
-                    self._serve_reloader(connection)
+                if _message(connection).get("role") == "reloader":
+                    with self._one_reloader:  # a killed one's last wish may still be under way
+                        self._serve_reloader(connection)
                 else:
-                    self._serve_worker(connection, int(hello["pid"]))
+                    self._serve_worker(connection)
             except (OSError, EOFError):
                 return
+            except Exception as error:
+                log.LOGGER.error("attach_peer_broke", exc_info=error)
 
-    def _serve_worker(self, connection: socket.socket, pid: int) -> None:
-        peer = self._generations.join(connection, pid)
+    def _welcome(self, connection: socket.socket, *more: int) -> None:
+        shared = [self._control.descriptor, self._slots.descriptor, *more]
+        send(connection, {"workers": self._slots.workers}, shared)
+
+    def _serve_worker(self, connection: socket.socket) -> None:
+        self._welcome(connection)
+        peer = self._generations.join(connection, peer_pid(connection))
         try:
             while True:
                 self._generations.acknowledge(peer, _message(connection))
@@ -70,10 +87,16 @@ class AttachServer:
             self._generations.leave(peer)
 
     def _serve_reloader(self, connection: socket.socket) -> None:
+        self._welcome(connection, self._generations.committed_descriptor())
         try:
             while True:
                 message, descriptors = receive(connection)
-                send(connection, self._answer(message, descriptors))
+                try:
+                    answer = self._answer(message, descriptors)
+                finally:
+                    for descriptor in descriptors:
+                        os.close(descriptor)
+                send(connection, answer)
         finally:
             self._generations.abort_prepared()
 
@@ -85,11 +108,7 @@ class AttachServer:
         if "abort" in message:
             self._generations.abort(message["abort"])
             return {"aborted": message["abort"]}
-        try:
-            return self._prepare(_document(descriptors[0]))
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+        return self._prepare(_document(descriptors[0]))
 
     def _prepare(self, document: dict[str, Any]) -> dict[str, object]:
         try:

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from offloader.errors import OffloaderError
 from offloader.service.generation import Generation, assemble
 from offloader.shared.attach import connect, receive, send
 from offloader.shared.control import ControlReader
 from offloader.shared.memory import map_sealed
 from offloader.shared.slots import Head, Slots
+
+_REASON_CHARACTERS = 2000
 
 
 class Attachment:
@@ -93,8 +94,9 @@ class Attachment:
             document = json.loads(mapping[:])
         try:
             generation = assemble(number, document, self._parts.__getitem__)
-        except (OffloaderError, ValueError, KeyError) as error:
-            send(self._connection, {"failed": f"{type(error).__name__}: {error}"[:2000]})
+        except Exception as error:  # whatever it is, main must hear of it
+            reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
+            send(self._connection, {"failed": number, "reason": reason})
             return
         snapshots = document["snapshots"].values()
         self._part_ids[number] = tuple(p for entry in snapshots for p in entry["parts"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -27,8 +28,9 @@ def run_build(job: Mapping[str, Any], *, limit_seconds: float = BUILD_LIMIT_SECO
         stderr=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the service, which ends its builder itself
     )
+    content = json.dumps({**job, "parent_pid": os.getpid()}).encode()
     try:
-        out, err = process.communicate(json.dumps(job).encode(), timeout=limit_seconds)
+        out, err = process.communicate(content, timeout=limit_seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

@@ -19,8 +19,14 @@ from typing import Any
 from offloader.catalog.documents import parse_documents
 from offloader.catalog.guards import check_guards
 from offloader.catalog.manifest import Manifest, parse_manifest
-from offloader.catalog.model import Dataset
-from offloader.errors import OffloaderError, Problem, SnapshotRefused, SourceUnavailable
+from offloader.catalog.model import Catalog, Dataset
+from offloader.errors import (
+    OffloaderError,
+    Problem,
+    SegmentCorrupt,
+    SnapshotRefused,
+    SourceUnavailable,
+)
 from offloader.segment.build import BuildReport, PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
 from offloader.service.cache import Cache, disk_error
@@ -37,6 +43,8 @@ def main() -> int:
     _be_killed_first()
     began = time.monotonic()
     job = json.load(sys.stdin)
+    if os.getppid() != job["parent_pid"]:
+        return 0  # it died before the kernel knew that this process dies with it
     outcome = build(job, now=time.time())
     outcome["seconds"] = round(time.monotonic() - began, 3)
     print(json.dumps(outcome), flush=True)  # noqa: T201 - this line is the answer
@@ -70,6 +78,23 @@ def _build(job: Mapping[str, Any], now: float) -> BuildReport:
     cache = Cache(Path(job["cache"]))
     manifest_path = Path(job["manifest_path"])
     manifest = parse_manifest(Path(job["manifest_copy"]).read_bytes(), manifest_path.name)
+    columns_id = plan_parts(catalog, dataset.id, manifest).columns_id
+    try:
+        report = _build_parts(job, catalog, dataset, manifest)
+    except SegmentCorrupt as error:
+        cache.quarantine(dataset.id, columns_id, error.message, now)
+        report = _build_parts(job, catalog, dataset, manifest)
+    # A snapshot that was served before is only built again: it was young enough in its time.
+    admitted = manifest.watermark / 1e6 if job["was_active"] else now
+    _check_guards(dataset, manifest, report, job["previous_row_count"], admitted)
+    return report
+
+
+def _build_parts(
+    job: Mapping[str, Any], catalog: Catalog, dataset: Dataset, manifest: Manifest
+) -> BuildReport:
+    """Write the missing parts; raises SegmentCorrupt when the columns part is damaged."""
+    cache, manifest_path = Cache(Path(job["cache"])), Path(job["manifest_path"])
     snapshot = open_snapshot(
         manifest, manifest_path, dataset, root=Path(job["root"]), threads=job["threads"]
     )
@@ -79,7 +104,7 @@ def _build(job: Mapping[str, Any], now: float) -> BuildReport:
         tuple((spec, cache.part(dataset.id, part_id)) for spec, part_id in plan.paths),
     )
     targets.columns.parent.mkdir(parents=True, exist_ok=True)
-    report = build_segment(
+    return build_segment(
         snapshot.tables(),
         snapshot.columns,
         dataset.tenant_column,
@@ -88,8 +113,6 @@ def _build(job: Mapping[str, Any], now: float) -> BuildReport:
         unique=dataset.guards.unique,
         threads=job["threads"],
     )
-    _check_guards(dataset, manifest, report, job["previous_row_count"], now)
-    return report
 
 
 def _facts(manifest: Manifest) -> SnapshotFacts:

@@ -90,9 +90,12 @@ class Cache:
         return sum(1 for path in folder.glob("*") if path.suffix != ".reason")
 
     def sweep(self, datasets: Iterable[str]) -> None:
-        """Remove what a killed build left half written."""
+        """Remove what a killed process left half written."""
+        folders = [self.root]
         for dataset in datasets:
-            for path in self.part(dataset, "x").parent.glob(TEMPORARY_GLOB):
+            folders += [self.part(dataset, "x").parent, self.manifest(dataset, "x").parent]
+        for folder in folders:
+            for path in folder.glob(TEMPORARY_GLOB):
                 _remove(path)
 
     def free_bytes(self) -> int:

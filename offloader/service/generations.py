@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition
 
@@ -37,13 +38,13 @@ class Offer:
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """One connected worker."""
+    """One connected worker; `failures` is by generation."""
 
     connection: socket.socket
     pid: int
     parts: set[str] = field(default_factory=set)
     attached: int = 0
-    failure: str = ""
+    failures: dict[int, str] = field(default_factory=dict)
 
 
 class Generations:
@@ -58,6 +59,7 @@ class Generations:
         self._changed = Condition()
         self._peers: list[Peer] = []
         self._held: dict[int, Offer] = {}
+        self._lost = 0  # workers that ended before they attached what is prepared
         self._last_number = 0
         self._rows: dict[str, int] = {}
 
@@ -70,11 +72,16 @@ class Generations:
         parts = self._load(document["snapshots"])
         rows = self._counter_rows(document["documents"]["endpoints"])
         content = encode({**document, "rows": rows})
-        self._last_number += 1
-        descriptor = memory_of("offloader-generation", content)
-        offer = Offer(self._last_number, descriptor, parts)
+        try:
+            descriptor = memory_of("offloader-generation", content)
+        except OSError:
+            self._release()
+            raise
         with self._changed:
+            self._last_number += 1
+            offer = Offer(self._last_number, descriptor, parts)
             self._held[offer.number] = offer
+            self._lost = 0
             for peer in self._peers:
                 self._offer(peer, offer)
         return offer.number
@@ -83,29 +90,39 @@ class Generations:
         """Wait until every connected worker serves a generation; return why it must be dropped.
 
         A worker that does not answer in time is killed, and comes back with what is committed
-        then; when fewer than half of the workers answered, the generation must be dropped.
+        then. When fewer than half of the workers answered, the generation must be dropped: a
+        worker that ended meanwhile counts as one that did not, for this may be what ended it.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting(number), timeout_seconds)
-            failures = [peer.failure for peer in self._peers if peer.failure]
+            for peer in self._peers:
+                if number in peer.failures:
+                    return peer.failures[number]
             late = self._waiting(number)
-            if failures:
-                return failures[0]
-            if 2 * len(late) > len(self._peers):
-                return f"{len(late)} of {len(self._peers)} workers did not attach in time"
-            for peer in late:
-                os.kill(peer.pid, signal.SIGKILL)
+            missing, asked = len(late) + self._lost, len(self._peers) + self._lost
+            if 2 * missing > asked:
+                return f"{missing} of {asked} workers did not attach in time"
+            self._kill(late)
         return ""
 
-    def commit(self, number: int) -> None:
-        """Make a prepared generation the one every request is answered from: one store."""
-        self._control[Word.COMMITTED_AT_US] = int(self._clock() * 1e6)
-        self._control[Word.GENERATION] = number
+    def commit(self, number: int, timeout_seconds: float = ACKNOWLEDGE_SECONDS) -> None:
+        """Make a prepared generation the one every request is answered from: one store.
+
+        A worker that joined since the others attached is waited for first, else it would serve
+        nothing for a moment. Raises LookupError when that generation is not prepared.
+        """
+        with self._changed:
+            if number not in self._held or number <= self._control.generation():
+                raise LookupError(f"generation {number} is not prepared")
+            self._changed.wait_for(lambda: not self._waiting(number), timeout_seconds)
+            self._kill([peer for peer in self._peers if peer.attached < number])
+            self._control[Word.COMMITTED_AT_US] = int(self._clock() * 1e6)
+            self._control[Word.GENERATION] = number
         self._retire()
 
     def abort(self, number: int) -> None:
         """Drop a generation that was prepared and not committed."""
-        if number > self._control.generation():
+        if number in self._held and number > self._control.generation():
             self._drop([number])
 
     def abort_prepared(self) -> None:
@@ -132,6 +149,8 @@ class Generations:
         """Forget a worker whose connection ended."""
         with self._changed:
             self._peers.remove(peer)
+            if peer.attached < self._last_number and self._last_number in self._held:
+                self._lost += 1
             self._changed.notify_all()
 
     def acknowledge(self, peer: Peer, message: Mapping[str, object]) -> None:
@@ -140,11 +159,11 @@ class Generations:
             if "attached" in message:
                 peer.attached = max(peer.attached, int(str(message["attached"])))
             else:
-                peer.failure = str(message.get("failed", "a worker could not attach"))
+                peer.failures[int(str(message["failed"]))] = str(message["reason"])
             self._changed.notify_all()
 
     def _waiting(self, number: int) -> list[Peer]:
-        return [peer for peer in self._peers if peer.attached < number and not peer.failure]
+        return [p for p in self._peers if p.attached < number and number not in p.failures]
 
     def _load(self, snapshots: Mapping[str, Document]) -> tuple[str, ...]:
         wanted = {name: entry["parts"] for name, entry in snapshots.items()}
@@ -176,16 +195,18 @@ class Generations:
         return dict(self._rows)
 
     def _offer(self, peer: Peer, offer: Offer) -> None:
-        peer.failure = ""
-        try:
+        with suppress(OSError):  # it is gone, or hangs and will be found late
             for part_id in offer.parts:
                 if part_id not in peer.parts:
                     descriptor = self._store[part_id].descriptor
                     send(peer.connection, {"part": part_id}, [descriptor])
                     peer.parts.add(part_id)
             send(peer.connection, {"generation": offer.number}, [offer.descriptor])
-        except OSError:
-            peer.failure = ""  # it is gone, or hangs and will be found late
+
+    def _kill(self, peers: list[Peer]) -> None:
+        for peer in peers:
+            with suppress(ProcessLookupError):
+                os.kill(peer.pid, signal.SIGKILL)
 
     def _retire(self, *, keep_previous: bool = True) -> None:
         """Drop every generation before the committed one, but the last of them if it may stay."""
@@ -204,11 +225,9 @@ class Generations:
         self._release()
 
     def _tell_dropped(self, peer: Peer, numbers: list[int]) -> None:
-        try:
+        with suppress(OSError):  # a worker that is gone has dropped everything
             for number in numbers:
                 send(peer.connection, {"drop": number})
-        except OSError:
-            return  # a worker that is gone has dropped everything
 
     def _release(self) -> None:
         self._store.keep_only({p for offer in self._held.values() for p in offer.parts})

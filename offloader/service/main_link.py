@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import select
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from offloader.service.generation_document import encode
 from offloader.shared.attach import connect, receive, send
 from offloader.shared.control import ControlReader
 from offloader.shared.memory import map_sealed, memory_of
-from offloader.shared.slots import Slots
+from offloader.shared.slots import Head, Slots
+
+BEAT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,9 @@ class MainLink:
 
     def _ask(self, message: Mapping[str, object], descriptors: list[int] | None = None) -> Any:
         send(self._connection, message, descriptors or [])
+        heart = self.slots.reloader()
+        while not select.select([self._connection], [], [], BEAT_SECONDS)[0]:
+            heart[Head.HEARTBEAT_NS] = time.monotonic_ns()  # main is loading: nothing hangs
         return receive(self._connection)[0]
 
 

@@ -66,5 +66,23 @@ def _commit_first(
             log.error("part_quarantined", dataset=error.dataset, reason=error.message)
             del wanted[error.dataset]
         except OutOfMemoryBudget as error:
-            name, _ = wanted.popitem()
-            log.error("segment_not_loaded", dataset=name, message=error.message, hint=error.hint)
+            _leave_out_largest(cache, wanted, error.message, error.hint)
+        except OSError as error:
+            if not wanted:
+                raise
+            hint = "give the container more memory"
+            _leave_out_largest(cache, wanted, f"memory is not to be had: {error}", hint)
+
+
+def _leave_out_largest(cache: Cache, wanted: dict[str, Any], message: str, hint: str) -> None:
+    """Leave out the dataset without which the most others can be served."""
+    name = max(sorted(wanted), key=lambda name: _file_bytes(cache, name, wanted[name]["parts"]))
+    log.error("segment_not_loaded", dataset=name, message=message, hint=hint)
+    del wanted[name]
+
+
+def _file_bytes(cache: Cache, dataset: str, part_ids: list[str]) -> int:
+    try:
+        return sum(cache.part(dataset, part_id).stat().st_size for part_id in part_ids)
+    except OSError:
+        return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from offloader.errors import OutOfMemoryBudget, SegmentCorrupt
 from offloader.segment.layout import verify
 from offloader.service.cache import Cache
 from offloader.shared.memory import copy_of_file, map_sealed, seal
+
+# Not the file's fault: the same part can be loaded later.
+_NO_ROOM = (errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,9 @@ class PartStore:
         return sum(part.size_bytes for part in self._parts.values())
 
     def missing_bytes(self, dataset: str, part_ids: Collection[str]) -> int:
-        """Return the bytes that loading these parts would take; raises SegmentCorrupt."""
+        """Return the bytes that loading these parts would take; raises DamagedPart."""
         missing = (part_id for part_id in part_ids if part_id not in self._parts)
-        try:
-            return sum(self._cache.part(dataset, part_id).stat().st_size for part_id in missing)
-        except OSError as error:
-            raise _unreadable(error) from error
+        return sum(self._file_bytes(dataset, part_id) for part_id in missing)
 
     def check_room(self, wanted_bytes: int) -> None:
         """Raise OutOfMemoryBudget (`memory_limit`) when this many more bytes do not fit."""
@@ -68,8 +69,8 @@ class PartStore:
     def load(self, dataset: str, part_id: str) -> Part:
         """Copy a part into memory, compare every checksum, seal it.
 
-        Raises DamagedPart when a byte differs or the file cannot be read, OSError when the memory
-        is not to be had.
+        Raises DamagedPart when a byte differs or the file cannot be read, OSError when memory or
+        descriptors are not to be had.
         """
         if part_id not in self._parts:
             try:
@@ -78,13 +79,20 @@ class PartStore:
                 raise DamagedPart(dataset, part_id, error) from error
         return self._parts[part_id]
 
+    def _file_bytes(self, dataset: str, part_id: str) -> int:
+        try:
+            return self._cache.part(dataset, part_id).stat().st_size
+        except OSError as error:
+            raise DamagedPart(dataset, part_id, _unreadable(error)) from error
+
     def _loaded(self, dataset: str, part_id: str) -> Part:
         try:
-            file = self._cache.part(dataset, part_id).open("rb")
+            with self._cache.part(dataset, part_id).open("rb") as file:
+                descriptor, size_bytes = copy_of_file(f"offloader-{dataset}", file.fileno())
         except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise
             raise _unreadable(error) from error
-        with file:
-            descriptor, size_bytes = copy_of_file(f"offloader-{dataset}", file.fileno())
         try:
             # Sealed first: what is verified can then not change before it is served.
             seal(descriptor)

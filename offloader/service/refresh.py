@@ -21,6 +21,7 @@ from offloader.sources.local import read_manifest, resolve_manifest
 
 FIRST_BACK_OFF_SECONDS = 1.0
 MAX_BACK_OFF_SECONDS = 300.0
+_MAX_MESSAGE = 2000
 
 Build = Callable[[Mapping[str, Any]], int]
 
@@ -81,12 +82,13 @@ def build_found(
     cache: Cache,
     looked: tuple[Manifest, Path, Path],
     *,
-    previous_row_count: int | None,
+    known: DatasetState,
     threads: int,
     build: Build,
 ) -> Found:
     """Build what is missing of a snapshot. Raises SnapshotRefused or SourceUnavailable."""
     manifest, path, copy = looked
+    active = known.active
     build(
         {
             "documents": project.documents,
@@ -95,7 +97,8 @@ def build_found(
             "root": str(project.root),
             "manifest_path": str(path),
             "manifest_copy": str(copy),
-            "previous_row_count": previous_row_count,
+            "previous_row_count": active.row_count if active else None,
+            "was_active": active is not None and active.manifest_digest == manifest.digest,
             "threads": threads,
         }
     )
@@ -116,11 +119,10 @@ def is_pinned_away(dataset: Dataset, manifest: Manifest) -> bool:
     return dataset.pin is not None and dataset.pin != manifest.snapshot_id
 
 
-def check_pin(dataset: Dataset, manifest: Manifest, known: DatasetState) -> None:
+def check_pin(dataset: Dataset, manifest: Manifest, served_id: str | None) -> None:
     """Raise SourceUnavailable when the pinned snapshot is neither served nor published."""
-    served = known.active.snapshot_id if known.active else None
-    if is_pinned_away(dataset, manifest) and served != dataset.pin:
-        message = "the pinned snapshot is neither in the cache nor published"
+    if is_pinned_away(dataset, manifest) and served_id != dataset.pin:
+        message = "the pinned snapshot is neither served nor published"
         hint = "publish that snapshot again, or remove the pin"
         raise SourceUnavailable("pinned_snapshot_missing", message, hint)
 
@@ -134,25 +136,34 @@ def failed(
     now: float,
     seconds: float,
 ) -> Attempt:
-    """Return what is remembered of a failure."""
+    """Return what is remembered of a failure.
+
+    A refusal is final: looking at the manifest again costs little, building it again would not.
+    """
+    is_final = isinstance(error, SnapshotRefused)
     return Attempt(
         snapshot_id=manifest.snapshot_id if manifest else "",
         manifest_digest=manifest.digest if manifest else "",
         contract=contract,
         code=error.code,
-        message=error.message,
+        message=error.message[:_MAX_MESSAGE],
         hint=error.hint,
-        is_final=isinstance(error, SnapshotRefused) and manifest is not None,
-        failures=known.attempt.failures + 1,
+        is_final=is_final,
+        failures=0 if is_final else known.attempt.failures + 1,
         at=now,
         duration_seconds=round(seconds, 3),
     )
 
 
-def back_off_seconds(failures: int, interval_seconds: float, chance: random.Random) -> float:
-    """Return when to look again after `failures` in a row: doubling, with jitter, bounded."""
-    if failures == 0:
+def back_off_seconds(attempt: Attempt, interval_seconds: float, chance: random.Random) -> float:
+    """Return when to look again, with jitter: after the interval, or sooner after a failure.
+
+    The pause doubles with each transient failure in a row, up to the interval when the manifest
+    itself could not be had, up to five minutes when the work on its snapshot failed.
+    """
+    if attempt.is_final or not attempt.failures:
         return interval_seconds * chance.uniform(0.9, 1.1)
-    doubled = FIRST_BACK_OFF_SECONDS * 2.0 ** min(failures - 1, 16)
-    longest = max(interval_seconds, min(doubled, MAX_BACK_OFF_SECONDS))
-    return longest * chance.uniform(0.75, 1.25)
+    doubled = FIRST_BACK_OFF_SECONDS * 2.0 ** min(attempt.failures - 1, 16)
+    has_worked = bool(attempt.manifest_digest)
+    longest = max(interval_seconds, MAX_BACK_OFF_SECONDS) if has_worked else interval_seconds
+    return min(doubled, longest) * chance.uniform(0.75, 1.25)

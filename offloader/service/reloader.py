@@ -39,7 +39,7 @@ from offloader.service.reloader_status import Progress, status_document
 from offloader.service.state import Attempt, DatasetState, Snapshot, save_state
 from offloader.shared.slots import Head
 
-LOOKS_AT_ONCE = 4
+LOOKS_AT_ONCE = 64  # threads: most of them wait, for a source or for their turn to build
 HEARTBEAT_SECONDS = 0.5
 
 Outcome = tuple[str, Found | None, Attempt | None]
@@ -83,12 +83,16 @@ class Reloader:
         """Work until `stop` is set; raises EOFError or OSError when main is gone."""
         self._heart[Head.PID] = os.getpid()
         while not stop.is_set():
-            self._heart[Head.HEARTBEAT_NS] = time.monotonic_ns()
-            self._look_at_due()
-            pending = self._collect()
-            if pending:
-                self._swap(pending)
-            self._report()
+            self.turn()
+
+    def turn(self) -> None:
+        """Start the looks that are due, take what came of earlier ones, swap, report."""
+        self._heart[Head.HEARTBEAT_NS] = time.monotonic_ns()
+        self._look_at_due()
+        pending = self._collect()
+        if pending:
+            self._swap(pending)
+        self._report()
 
     def _served_state(self, name: str, state: Mapping[str, DatasetState]) -> DatasetState:
         """Return what the state file says, corrected by what main really serves."""
@@ -126,7 +130,7 @@ class Reloader:
         try:
             looked = look(self._project, dataset, self._cache)
             manifest = looked[0]
-            check_pin(dataset, manifest, known)
+            check_pin(dataset, manifest, self._served_id(name))
             is_served = self._is_served(name, manifest)
             if (
                 is_served
@@ -144,7 +148,7 @@ class Reloader:
                     dataset,
                     self._cache,
                     looked,
-                    previous_row_count=known.active.row_count if known.active else None,
+                    known=known,
                     threads=self._threads,
                     build=self._build,
                 )
@@ -169,6 +173,10 @@ class Reloader:
             at=self._clock(),
             duration_seconds=round(time.monotonic() - began, 3),
         )
+
+    def _served_id(self, name: str) -> str | None:
+        entry = self._entries.get(name)
+        return str(entry["snapshot"]["snapshot_id"]) if entry else None
 
     def _is_served(self, name: str, manifest: Manifest) -> bool:
         entry = self._entries.get(name)
@@ -223,7 +231,7 @@ class Reloader:
         if refused.damaged is not None:
             self._cache.quarantine(*refused.damaged, refused.message, self._clock())
             log.error("part_quarantined", dataset=refused.damaged[0], reason=refused.message)
-        for name, (found, attempt) in built.items():
+        for name, (_, attempt) in built.items():
             failures = self._state[name].attempt.failures + 1
             reason = replace(
                 attempt,
@@ -233,7 +241,7 @@ class Reloader:
                 failures=failures,
             )
             self._note_failure(name, reason)
-            if refused.damaged is not None and found.entry and failures == 1:
+            if refused.damaged is not None and failures == 1:
                 self._due[name] = 0.0
 
     def _note_unchanged(self, name: str) -> None:
@@ -246,7 +254,8 @@ class Reloader:
         self._plan_next(name)
 
     def _note_failure(self, name: str, attempt: Attempt) -> None:
-        is_repeat = self._state[name].attempt.code == attempt.code
+        before = self._state[name].attempt
+        is_repeat = (before.code, before.manifest_digest) == (attempt.code, attempt.manifest_digest)
         self._state[name] = replace(self._state[name], attempt=attempt)
         self._progress[name].note_failed(attempt)
         self._plan_next(name)
@@ -265,8 +274,7 @@ class Reloader:
         dataset = self._project.catalog.datasets[name]
         interval_seconds = dataset.refresh_interval_seconds or self._interval_seconds
         attempt = self._state[name].attempt
-        failures = 0 if attempt.is_final else attempt.failures
-        self._due[name] = self._clock() + back_off_seconds(failures, interval_seconds, self._chance)
+        self._due[name] = self._clock() + back_off_seconds(attempt, interval_seconds, self._chance)
 
     def _save(self) -> None:
         try:

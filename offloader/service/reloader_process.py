@@ -33,9 +33,8 @@ def run_reloader(setup: ReloaderSetup) -> None:
     """Run until a signal, or until main is gone. A build under way dies with the process."""
     settings = setup.settings
     log.configure_logging(settings.log_level, settings.log_format)
-    stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: os._exit(0))  # at once, also while main loads a segment
     cache = Cache(settings.cache_dir)
     cache.sweep(setup.project.catalog.datasets)
     try:
@@ -48,7 +47,7 @@ def run_reloader(setup: ReloaderSetup) -> None:
             threads=setup.threads,
             build=run_build,
         )
-        reloader.run(stop)
+        reloader.run(Event())
     except (OSError, EOFError) as error:
         log.error("main_lost", reason=str(error))
     except Exception as error:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 from offloader.catalog.manifest import Manifest
 from offloader.service.cache import Cache, write_whole
 
 VERSION = 1
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def load_state(cache: Cache) -> dict[str, DatasetState]:
         if document["version"] != VERSION:
             return {}
         return {name: _dataset(entry) for name, entry in document["datasets"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -96,9 +98,19 @@ def _dataset(entry: Mapping[str, Any]) -> DatasetState:
     return DatasetState(
         active=_snapshot(entry["active"]),
         previous=_snapshot(entry["previous"]),
-        attempt=Attempt(**entry["attempt"]),
+        attempt=_typed(Attempt, entry["attempt"]),
     )
 
 
 def _snapshot(entry: Mapping[str, Any] | None) -> Snapshot | None:
-    return None if entry is None else Snapshot(**entry)
+    return None if entry is None else _typed(Snapshot, entry)
+
+
+def _typed(kind: type[_T], entry: Mapping[str, Any]) -> _T:
+    """Return a record of plain fields; raises TypeError when one is missing or of another type."""
+    made = kind(**entry)
+    for one in fields(made):  # type: ignore[arg-type]
+        value = entry[one.name]
+        if type(value).__name__ != one.type and not (one.type == "float" and type(value) is int):
+            raise TypeError(f"{one.name} is of another type")
+    return made

@@ -24,8 +24,10 @@ from offloader.shared.slots import Head
 LOOK_SECONDS = 0.2
 WEDGED_SECONDS = 20.0
 MAX_PAUSE_SECONDS = 5.0
-BUDGET_RESTARTS = 50
-BUDGET_SECONDS = 60.0
+# A process that dies at its start dies every 6 s or so once the pauses are at their longest: the
+# budget must be spent by that well within its window, else it never ends.
+BUDGET_RESTARTS = 30
+BUDGET_SECONDS = 300.0
 
 
 class Process(Protocol):
@@ -44,11 +46,16 @@ class Process(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Watched:
-    """One process: `head` is the memory in which it shows its heartbeat."""
+    """One process: `head` is the memory in which it shows its heartbeat.
+
+    The watchdog begins when each that `is_awaited` showed one: those whose start the worker
+    manager guards.
+    """
 
     process: Process
     head: memoryview
     on_restart: Callable[[], None]
+    is_awaited: bool = True
     is_restarting: bool = False
     restart_at: float = 0.0
     deaths: deque[float] = field(default_factory=deque)
@@ -70,12 +77,12 @@ class Watchdog:
         self._clock = clock
 
     def run(self, stop: Event) -> None:
-        """Wait until every process showed its first heartbeat, then look until `stop` is set.
+        """Wait until every awaited process showed a heartbeat, then look until `stop` is set.
 
         A restart asked for earlier would disarm the worker manager's own guard over the start.
         """
         while not stop.wait(LOOK_SECONDS):
-            if all(one.head[Head.HEARTBEAT_NS] for one in self._watched):
+            if all(one.head[Head.HEARTBEAT_NS] for one in self._watched if one.is_awaited):
                 break
         while not stop.wait(LOOK_SECONDS):
             for one in self._watched:
@@ -108,7 +115,8 @@ class Watchdog:
         one.deaths.append(now)
         one.on_restart()
         if len(one.deaths) > BUDGET_RESTARTS:
-            self._give_up(f"{one.process.name} died {len(one.deaths)} times in a minute")
+            died = f"{one.process.name} died {len(one.deaths)} times"
+            self._give_up(f"{died} in {BUDGET_SECONDS:g} seconds")
             return
         pause_seconds = min(MAX_PAUSE_SECONDS, 0.4 * 1.5 ** (len(one.deaths) - 1))
         one.is_restarting = True

@@ -19,6 +19,7 @@ from typing import Any
 MAX_PACKET_BYTES = 64 * 1024
 MAX_DESCRIPTORS = 8
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_DESCRIPTOR = struct.Struct("i")
 
 
 def listen() -> tuple[socket.socket, str]:
@@ -43,9 +44,19 @@ def connect(address: str) -> socket.socket:
 
 def is_own_child(connection: socket.socket) -> bool:
     """Tell whether the peer is a child of this process and runs as the same user."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    pid, uid, _ = _PEER.unpack(raw)
+    pid, uid, _ = _peer(connection)
     return uid == os.getuid() and parent_of(pid) == os.getpid()
+
+
+def peer_pid(connection: socket.socket) -> int:
+    """Return the pid of the process that connected, as the kernel knows it."""
+    return _peer(connection)[0]
+
+
+def _peer(connection: socket.socket) -> tuple[int, int, int]:
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    pid, uid, gid = _PEER.unpack(raw)
+    return pid, uid, gid
 
 
 def parent_of(pid: int) -> int:
@@ -68,13 +79,32 @@ def send(connection: socket.socket, message: object, descriptors: Sequence[int] 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Receive one packet and the descriptors that came with it, which the caller closes.
 
-    Raises EOFError when the peer closed, OSError on a broken socket or a packet cut short.
+    Raises EOFError when the peer closed, OSError on a broken socket, a packet cut short, or one
+    that is no JSON object.
     """
-    packet, descriptors, flags, _ = socket.recv_fds(connection, MAX_PACKET_BYTES, MAX_DESCRIPTORS)
+    # Not socket.recv_fds: it drops the flag, and a builder must inherit none of them.
+    room = socket.CMSG_LEN(MAX_DESCRIPTORS * _DESCRIPTOR.size)
+    packet, control, flags, _ = connection.recvmsg(MAX_PACKET_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+    descriptors = [
+        descriptor
+        for level, kind, content in control
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+        for (descriptor,) in _DESCRIPTOR.iter_unpack(content)
+    ]
+    try:
+        return _message(packet, flags), descriptors
+    except (OSError, EOFError):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
+
+
+def _message(packet: bytes, flags: int) -> dict[str, Any]:
     if not packet:
         raise EOFError("the peer is gone")
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        for descriptor in descriptors:
-            os.close(descriptor)
         raise OSError("a packet was cut short")
-    return json.loads(packet), descriptors
+    try:
+        return dict(json.loads(packet))
+    except (ValueError, TypeError) as error:
+        raise OSError("a packet is not a JSON object") from error

@@ -32,7 +32,7 @@ class Board:
         """Replace the document; raises ValueError above about 4 MiB."""
         if len(document) > _MOST_BYTES:
             raise ValueError(f"a status of {len(document)} bytes does not fit the board")
-        other = 1 - self._current[0]
+        other = 1 - (self._current[0] & 1)
         half = self._halves[other]
         _HEAD.pack_into(half, 0, len(document), xxhash.xxh3_128_digest(document))
         half[_HEAD.size : _HEAD.size + len(document)] = document

@@ -30,9 +30,13 @@ def create_memory(name: str, size_bytes: int) -> int:
 def memory_of(name: str, content: bytes) -> int:
     """Return the descriptor of a sealed memory file that holds `content`."""
     descriptor = create_memory(name, len(content))
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(content)
-    seal(descriptor)
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        seal(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
@@ -69,6 +73,12 @@ def seal(descriptor: int) -> None:
 def seal_for_others(descriptor: int) -> None:
     """Keep the writable mappings that exist, and refuse every further write or mapping."""
     seals = F_SEAL_FUTURE_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+
+
+def seal_size(descriptor: int) -> None:
+    """Make the memory's size final: nobody can cut off what another process has mapped."""
+    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
 
 

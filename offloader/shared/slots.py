@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from offloader.shared.board import BOARD_BYTES, Board
-from offloader.shared.memory import create_memory, map_writable
+from offloader.shared.memory import create_memory, map_writable, seal_size
 
 # Row 0 counts what belongs to no endpoint: unknown names, bad keys, other paths.
 MAX_COUNTED_ENDPOINTS = 1024
@@ -92,8 +92,11 @@ class Slots:
 
     def __init__(self, workers: int, descriptor: int | None = None) -> None:
         size_bytes = BOARD_BYTES + 8 * _HEAD_WORDS + workers * _SLOT_WORDS * 8
-        self.descriptor = create_memory("offloader-slots", size_bytes) if descriptor is None else -1
-        mapping = map_writable(self.descriptor if descriptor is None else descriptor)
+        self.descriptor = -1
+        if descriptor is None:
+            descriptor = self.descriptor = create_memory("offloader-slots", size_bytes)
+            seal_size(descriptor)  # main reads it: a shorter one would end main by SIGBUS
+        mapping = map_writable(descriptor)
         self.workers = workers
         self.board = Board(memoryview(mapping)[:BOARD_BYTES])
         self._words = memoryview(mapping)[BOARD_BYTES:].cast("Q")

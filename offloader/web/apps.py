@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
-from sanic import Sanic
+from sanic import Request, Sanic
 from sanic.config import Config
 
 from offloader.service import log
@@ -28,6 +29,16 @@ class Setup:
     address: str
 
 
+class AnyRequest(Request):
+    """A request, or the stand-in for one that could not be read, which has no URL.
+
+    Sanic gives the stand-in the URL that was refused, and is refused again, without an answer.
+    """
+
+    def __init__(self, url_bytes: bytes, **named: Any) -> None:
+        super().__init__(b"*" if named["method"] == "NONE" else url_bytes, **named)
+
+
 def make_apps(setup: Setup) -> App:
     """Make both apps and return the primary, the API's. Runs in main and in every worker."""
     settings = setup.settings
@@ -44,16 +55,20 @@ def make_apps(setup: Setup) -> App:
         api.ctx.worker = admin.ctx.worker = worker
         await worker.attach()
 
-    async def beat(app: App) -> None:
-        app.add_task(api.ctx.worker.beat(), name="heartbeat")
+    async def beat(_app: App) -> None:
+        api.ctx.worker.start_beating()
+
+    async def rest(_app: App) -> None:
+        api.ctx.worker.stop_beating()
 
     api.register_listener(attach, "before_server_start")
     api.register_listener(beat, "after_server_start")
+    api.register_listener(rest, "after_server_stop")
     return api
 
 
 def _app(name: str, settings: Settings) -> App:
-    app: App = Sanic(name, configure_logging=False, strict_slashes=True)
+    app: App = Sanic(name, configure_logging=False, request_class=AnyRequest, strict_slashes=True)
     app.config.update(
         ACCESS_LOG=False,
         AUTO_EXTEND=False,

@@ -21,6 +21,7 @@ from sanic.http.http1 import Http
 from offloader.errors import RequestError
 from offloader.service import log
 from offloader.service.answer import error_body
+from offloader.web.cors import METHODS
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -41,8 +42,9 @@ def translate(error: Exception, request: HttpRequest) -> RequestError:
     if isinstance(error, NotFound):
         return RequestError(404, "not_found", "not_found", "there is nothing at this path")
     if isinstance(error, MethodNotAllowed):
-        allow = str(error.headers.get("Allow", ""))
-        allowed = ", ".join(sorted(filter(None, allow.split(", "))))
+        # Sanic names none for a path with a parameter: only an endpoint has one.
+        allow = str(error.headers.get("Allow", "")) or METHODS
+        allowed = ", ".join(sorted(allow.split(", ")))
         message = f"this path takes {allowed}"
         headers = (("Allow", allowed),)
         return RequestError(405, _INVALID, "method_not_allowed", message, headers=headers)

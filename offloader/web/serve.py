@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from sanic import Sanic
+from sanic.mixins import startup
 from sanic.worker.loader import AppLoader
 from sanic.worker.manager import WorkerManager
 
@@ -29,6 +30,7 @@ from offloader.service.watchdog import Watchdog, Watched
 from offloader.settings.settings import Settings
 from offloader.shared.control import Word
 from offloader.web.apps import ADMIN_NAME, Setup, app_called, make_apps
+from offloader.web.offspring import run_child, start_state_server
 
 BACKLOG = 1024
 GAVE_UP_EXIT = 1
@@ -63,6 +65,8 @@ def serve(settings: Settings, project: Project, *, threads: int) -> None:
         datasets=len(project.catalog.datasets),
         endpoints=len(project.catalog.endpoints),
     )
+    # Sanic's own outlives a main that is killed.
+    startup.Manager = start_state_server  # type: ignore[attr-defined]
     Sanic.serve(primary=api, app_loader=loader)
     log.event("stopped")
 
@@ -103,7 +107,8 @@ class Supervisor:
     async def start(self, app: Sanic[Any, Any]) -> None:
         """Manage the reloader, then watch everything and take the signals over."""
         manager = app.manager
-        manager.manage(RELOADER_NAME, run_reloader, {"setup": self._reloader}, restartable=True)
+        arguments = {"parent": os.getpid(), "run": run_reloader, "setup": self._reloader}
+        manager.manage(RELOADER_NAME, run_child, arguments, restartable=True)
         watchdog = Watchdog(self._watched(manager), self._restarter(manager), self._give_up)
         threading.Thread(
             target=watchdog.run, args=(self._stopping,), name="watchdog", daemon=True

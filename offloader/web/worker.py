@@ -34,6 +34,7 @@ class Worker:
         self.attachment = Attachment(address, number, _end)
         self.counters = self.attachment.counters
         self.head = self.attachment.head
+        self._beating: asyncio.Task[None] | None = None
 
     async def attach(self) -> None:
         """Attach the committed generation; end the process when it does not come."""
@@ -42,8 +43,16 @@ class Worker:
             log.error("attach_timeout", hint="see the lines of main before this one")
             os._exit(1)
 
-    async def beat(self) -> None:
-        """Show for ever that this loop turns."""
+    def start_beating(self) -> None:
+        """Show from now on that the running loop turns."""
+        self._beating = asyncio.get_running_loop().create_task(self._beat())
+
+    def stop_beating(self) -> None:
+        """End the heartbeat; the loop is about to close."""
+        if self._beating is not None:
+            self._beating.cancel()
+
+    async def _beat(self) -> None:
         while True:
             self.head[Head.HEARTBEAT_NS] = time.monotonic_ns()
             await asyncio.sleep(HEARTBEAT_SECONDS)

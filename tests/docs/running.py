@@ -71,7 +71,13 @@ class Running:
         started = time.monotonic()
         os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(timeout=4 * STOP_SECONDS)
+        wait_until(lambda: not self.left_running(), STOP_SECONDS, lambda: str(self.left_running()))
         return time.monotonic() - started
+
+    def left_running(self) -> list[str]:
+        """Return the ids of this run's processes that are still there."""
+        found = Path("/proc").glob("[0-9]*")
+        return [path.name for path in found if _session(path) == self.process.pid]
 
 
 @contextmanager
@@ -129,3 +135,12 @@ def is_open(port: int) -> bool:
     """Tell whether something accepts connections on a loopback port."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _session(process: Path) -> int:
+    """Return the session id of a process (proc(5)); 0 when it has ended."""
+    try:
+        state, _, _, session = (process / "stat").read_text().rpartition(") ")[2].split()[:4]
+    except OSError:
+        return 0
+    return 0 if state == "Z" else int(session)

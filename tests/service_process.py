@@ -1,0 +1,313 @@
+"""Run `offloader serve` as a real process: start, ask, wait, stop, and look for leftovers.
+
+Every process of a run carries a mark of its own in its environment, so that what is left of it is
+found wherever it was reparented to.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+ADMIN_TOKEN = "test-admin-token"
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+OFFLOADER = str(Path(sys.executable).with_name("offloader"))
+_MARK = "TESTED_SERVICE"
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer; `pairs` are its headers as sent, in order."""
+
+    status: int
+    pairs: Pairs
+    body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by lower-case name."""
+        return {name.lower(): value for name, value in self.pairs}
+
+    @property
+    def document(self) -> Any:
+        """The body's JSON, decimals exact."""
+        return json.loads(self.body, parse_float=Decimal)
+
+    @property
+    def code(self) -> str:
+        """The code of a refusal."""
+        return str(self.document["error"]["code"])
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """One `offloader serve`; `lines` are its log lines so far, text that is no JSON as `text`."""
+
+    process: subprocess.Popen[bytes]
+    mark: str
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def api_url(self) -> str:
+        """Where the API port answers."""
+        return f"http://{self._start()['api']}"
+
+    @property
+    def admin_url(self) -> str:
+        """Where the admin port answers."""
+        return f"http://{self._start()['admin']}"
+
+    @property
+    def api(self) -> tuple[str, int]:
+        """The API port's host and port."""
+        return _host_port(self._start()["api"])
+
+    @property
+    def admin(self) -> tuple[str, int]:
+        """The admin port's host and port."""
+        return _host_port(self._start()["admin"])
+
+    def ask(
+        self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> Reply:
+        """Send one request to the API port over a connection of its own."""
+        return ask(self.api, target, headers, method)
+
+    def ask_admin(
+        self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> Reply:
+        """Send one request to the admin port over a connection of its own."""
+        return ask(self.admin, target, headers, method)
+
+    def diagnostics(self) -> Any:
+        """Return the document of `/diagnostics`."""
+        reply = self.ask_admin("/diagnostics", {"Authorization": f"Bearer {ADMIN_TOKEN}"})
+        assert reply.status == 200, reply
+        return reply.document
+
+    def is_ready(self) -> bool:
+        """Tell whether `/ready` answers 200; fail when the service has ended."""
+        assert self.process.poll() is None, self.lines
+        with suppress(OSError, http.client.HTTPException):
+            return self.ask_admin("/ready").status == 200
+        return False
+
+    def is_live(self) -> bool:
+        """Tell whether `/live` answers 200; fail when the service has ended."""
+        assert self.process.poll() is None, self.lines
+        with suppress(OSError, http.client.HTTPException):
+            return self.ask_admin("/live").status == 200
+        return False
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the log lines of one event so far."""
+        return [line for line in self.lines if line.get("event") == name]
+
+    def wait(self, condition: Callable[[], object], seconds: float = START_SECONDS) -> float:
+        """Poll until a condition holds; return the seconds it took, fail at the deadline."""
+        return wait_until(condition, seconds, lambda: self.lines)
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = STOP_SECONDS) -> int:
+        """Send a signal to main and return its exit code; fail when it does not end in time."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=seconds)
+
+    @contextmanager
+    def alone(self, number: int) -> Iterator[None]:
+        """Stop every worker but one, so that this one answers; let them go on afterwards."""
+        self.wait(self.is_complete)
+        others = [pid for index, pid in enumerate(self.worker_pids()) if index != number]
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+    def is_complete(self) -> bool:
+        """Tell whether every worker serves; `/ready` asks for half of them only."""
+        processes = self.diagnostics()["processes"]
+        return bool(processes["workers_attached"] == len(processes["workers"]))
+
+    def worker_pids(self) -> list[int]:
+        """Return the pids of the workers, by number."""
+        return [int(worker["pid"]) for worker in self.diagnostics()["processes"]["workers"]]
+
+    def pids_of(self, module: str) -> list[int]:
+        """Return the pids of this run's processes whose command line names a module."""
+        return [pid for pid in marked(self.mark) if module in _command(pid)]
+
+    def leftovers(self) -> list[str]:
+        """Return the command line of every process of this run that still lives."""
+        return [_command(pid) for pid in marked(self.mark)]
+
+    def _start(self) -> dict[str, Any]:
+        return self.events("starting")[0]
+
+
+@contextmanager
+def running(
+    project: Path, cache: Path, *, until: str = "ready", **environ: str
+) -> Iterator[Running]:
+    """Serve a project until the block ends; wait first until it is `started`, `live` or `ready`.
+
+    At the end it gets SIGTERM, unless it has ended, and must leave with 0. Nothing may be left of
+    it, whatever happened. Variables are given without their prefix: `workers="1"`.
+    """
+    service = _start(project, cache, environ)
+    try:
+        service.wait(lambda: service.events("starting") or service.process.poll() is not None)
+        conditions = {"live": service.is_live, "ready": service.is_ready}
+        if until in conditions:
+            service.wait(conditions[until])
+        yield service
+        if service.process.poll() is None:
+            assert service.end() == 0, service.lines
+        service.wait(lambda: not service.leftovers(), 5.0)
+    finally:
+        for pid in marked(service.mark):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        service.process.wait()
+
+
+def environment(project: Path, cache: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a run: two workers, kernel's ports, no drain, JSON lines."""
+    settings = {
+        "config": str(project),
+        "cache_dir": str(cache),
+        "api_host": "127.0.0.1",
+        "admin_host": "127.0.0.1",
+        "api_port": "0",
+        "admin_port": "0",
+        "admin_token": ADMIN_TOKEN,
+        "workers": "2",
+        "drain_seconds": "0",
+        "refresh_interval": "0.1",
+        "log_format": "json",
+        **environ,
+    }
+    outer = {name: text for name, text in os.environ.items() if not name.startswith("OFFLOADER_")}
+    return {**outer, **{f"OFFLOADER_{name.upper()}": text for name, text in settings.items()}}
+
+
+def refused(project: Path, cache: Path, **environ: str) -> tuple[int, list[str]]:
+    """Run `offloader serve` that must end by itself; return its exit code and its lines."""
+    done = subprocess.run(
+        [OFFLOADER, "serve"],
+        env=environment(project, cache, environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    assert done.stdout == b""
+    return done.returncode, done.stderr.decode().splitlines()
+
+
+def ask(
+    address: tuple[str, int],
+    target: str,
+    headers: Mapping[str, str] | None = None,
+    method: str = "GET",
+) -> Reply:
+    """Send one request over a connection of its own and return whatever the answer is."""
+    connection = http.client.HTTPConnection(*address, timeout=15)
+    try:
+        connection.request(method, target, headers=dict(headers or {}))
+        return reply_of(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def reply_of(response: http.client.HTTPResponse) -> Reply:
+    """Read an answer whole."""
+    return Reply(response.status, tuple(response.getheaders()), response.read())
+
+
+def send_raw(address: tuple[str, int], request: bytes, seconds: float = 15.0) -> bytes:
+    """Send bytes and return all that comes back until the server closes, a stop or a reset."""
+    received = b""
+    with socket.create_connection(address, timeout=seconds) as client, suppress(OSError):
+        client.sendall(request)
+        while chunk := client.recv(65536):
+            received += chunk
+    return received
+
+
+def wait_until(condition: Callable[[], object], seconds: float, why: Callable[[], object]) -> float:
+    """Poll until a condition holds; return the seconds it took, fail with `why` in the end."""
+    pause = threading.Event()
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + seconds, why()
+        pause.wait(0.02)
+    return time.monotonic() - began
+
+
+def marked(mark: str) -> list[int]:
+    """Return the pids of the processes that carry a mark and are not zombies."""
+    needle = f"{_MARK}={mark}\0".encode()
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
+    return [pid for pid in pids if needle in _read(f"/proc/{pid}/environ")]
+
+
+def _start(project: Path, cache: Path, environ: Mapping[str, str]) -> Running:
+    mark = token_hex(8)
+    process = subprocess.Popen(
+        [OFFLOADER, "serve"],
+        env={**environment(project, cache, environ), _MARK: mark},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    service = Running(process, mark)
+    threading.Thread(target=_read_lines, args=(service,), daemon=True).start()
+    return service
+
+
+def _read_lines(service: Running) -> None:
+    assert service.process.stderr is not None
+    with service.process.stderr as stream:
+        for raw in stream:
+            text = raw.decode(errors="replace").rstrip("\n")
+            try:
+                line = json.loads(text)
+            except ValueError:
+                line = None
+            service.lines.append(line if isinstance(line, dict) else {"text": text})
+
+
+def _host_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def _command(pid: int) -> str:
+    return _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode(errors="replace")

@@ -1,0 +1,1 @@
+"""Both ports of the real process, over real sockets."""

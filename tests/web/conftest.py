@@ -1,0 +1,47 @@
+"""Two services that many tests share: a tenant-scoped one of two workers, and a public one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.projects import UsageProject
+from tests.service_process import Reply, Running, running
+from tests.web.served import public_project, tenant_project
+
+PAGE = "https://app.example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """The tenant-scoped service and its project."""
+
+    service: Running
+    project: UsageProject
+
+    def ask(self, target: str, tenant: int = 0, method: str = "GET", **headers: str) -> Reply:
+        """Ask the API as one tenant; `if_none_match` is the header If-None-Match."""
+        sent = {name.replace("_", "-"): text for name, text in headers.items()}
+        key = self.project.authorization(f"tenant_{tenant}")
+        return self.service.ask(target, {**key, **sent}, method)
+
+
+@pytest.fixture(scope="session")
+def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    folder = tmp_path_factory.mktemp("tenants")
+    project = tenant_project(folder / "project")
+    with running(project.root, folder / "cache") as service:
+        service.wait(service.is_complete)
+        yield Tenants(service, project)
+
+
+@pytest.fixture(scope="session")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("public")
+    public_project(folder / "project")
+    with running(
+        folder / "project", folder / "cache", workers="1", cors_origins=PAGE, admin_token=""
+    ) as service:
+        yield service
