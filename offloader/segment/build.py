@@ -7,6 +7,7 @@ tables, on the number of threads, on time, host or process.
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from offloader.segment.build_columns import MAX_ROWS, ColumnsRequest, build_colu
 from offloader.segment.build_paths import build_path
 from offloader.segment.build_unique import count_duplicates
 from offloader.segment.facts import SnapshotFacts
-from offloader.segment.layout import verify
+from offloader.segment.layout import corrupt, verify
 from offloader.segment.read import open_segment
 
 
@@ -88,4 +89,6 @@ def build_segment(
 
 def _map(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise corrupt("header", "the file is empty")
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

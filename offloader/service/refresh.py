@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from offloader.catalog.compatibility import check_schema
 from offloader.catalog.contract import digest_of
 from offloader.catalog.manifest import Manifest, parse_manifest
 from offloader.catalog.model import Catalog, Dataset
-from offloader.errors import ConfigError, Problem, SnapshotRefused, SourceUnavailable
+from offloader.errors import ConfigError, SnapshotRefused, SourceUnavailable
 from offloader.segment.access_path import derive_paths
 from offloader.service.cache import Cache
 from offloader.service.generation_document import entry_of
@@ -47,7 +47,8 @@ class Found:
 def contract_of(catalog: Catalog, dataset: Dataset) -> str:
     """Return the digest of what of the contract decides whether a snapshot can be served."""
     paths = derive_paths(dataset, catalog.endpoints_of(dataset.id))
-    return digest_of({"dataset": repr(dataset), "paths": [list(path.columns) for path in paths]})
+    shaping = replace(dataset, description="")
+    return digest_of({"dataset": repr(shaping), "paths": [list(path.columns) for path in paths]})
 
 
 def look(project: Project, dataset: Dataset, cache: Cache) -> tuple[Manifest, Path, Path]:
@@ -64,12 +65,6 @@ def look(project: Project, dataset: Dataset, cache: Cache) -> tuple[Manifest, Pa
         raise SnapshotRefused.of(error.problems) from error
     raw = read_manifest(path)
     manifest = parse_manifest(raw, path.name)
-    if manifest.dataset_id != dataset.id:
-        hint = "publish each dataset under its own id"
-        message = "the manifest belongs to another dataset"
-        raise SnapshotRefused.of(
-            [Problem(path.name, "dataset_id", "dataset_id_differs", message, hint)]
-        )
     problems = check_schema(manifest, dataset, file=path.name)
     if problems:
         raise SnapshotRefused.of(problems)

@@ -81,6 +81,8 @@ class Reloader:
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; raises EOFError or OSError when main is gone."""
+        # The beat first: this process must not be judged by the last beat of the one before.
+        self._heart[Head.HEARTBEAT_NS] = time.monotonic_ns()
         self._heart[Head.PID] = os.getpid()
         while not stop.is_set():
             self.turn()

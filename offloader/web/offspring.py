@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.managers import SyncManager
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
@@ -23,10 +24,13 @@ def start_state_server() -> SyncManager:
     return server
 
 
-def run_child(parent: int, run: Callable[..., None], **arguments: object) -> None:
-    """Run a function in a child process of `parent` that dies with it."""
+def run_child(parent: int, run: Callable[[Any], None], setup: object) -> None:
+    """Run a function in a child process of `parent` that dies with it.
+
+    The worker manager adds a `config` argument on a restart wherever `**` would take it.
+    """
     die_with(parent)
-    run(**arguments)
+    run(setup)
 
 
 def die_with(parent: int) -> None:

@@ -5,6 +5,7 @@ bind ports → load cached segments → manage workers and reloader → watch �
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -29,8 +30,10 @@ from offloader.service.reloader_process import RELOADER_NAME, ReloaderSetup, run
 from offloader.service.watchdog import Watchdog, Watched
 from offloader.settings.settings import Settings
 from offloader.shared.control import Word
+from offloader.shared.slots import Head
 from offloader.web.apps import ADMIN_NAME, Setup, app_called, make_apps
 from offloader.web.offspring import run_child, start_state_server
+from offloader.web.worker import worker_number
 
 BACKLOG = 1024
 GAVE_UP_EXIT = 1
@@ -53,8 +56,8 @@ def serve(settings: Settings, project: Project, *, threads: int) -> None:
     reloader = ReloaderSetup(settings, project, memory.server.address, threads)
     loader = AppLoader(factory=partial(make_apps, setup))
     api = loader.load()
-    api.prepare(sock=api_socket, workers=settings.workers, motd=False)
-    app_called(ADMIN_NAME).prepare(sock=admin_socket, workers=settings.workers, motd=False)
+    for app, bound in ((api, api_socket), (app_called(ADMIN_NAME), admin_socket)):
+        app.prepare(sock=bound, workers=settings.workers, backlog=BACKLOG, motd=False)
     supervisor = Supervisor(settings, memory, reloader)
     api.register_listener(supervisor.start, "main_process_ready")
     log.event(
@@ -82,7 +85,7 @@ def bind(variable: str, host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         hint = f"stop what uses it, or set {variable} to another port"
-        is_taken = error.errno == 98
+        is_taken = error.errno == errno.EADDRINUSE
         code = "port_in_use" if is_taken else "port_not_allowed"
         message = f"port {port} on {host} cannot be used: {error.strerror}"
         raise StartError(code, message, hint) from error
@@ -119,14 +122,14 @@ class Supervisor:
 
     def _watched(self, manager: WorkerManager) -> list[Watched]:
         control, slots = self._memory.control, self._memory.slots
-        workers = sorted(manager.transient_processes, key=lambda process: process.name)
+        on_restart = partial(control.add, Word.WORKER_RESTARTS)
         watched = [
-            Watched(process, slots.head(number), partial(control.add, Word.WORKER_RESTARTS))
-            for number, process in enumerate(workers)
+            Watched(process, slots.head(worker_number(process.name)), on_restart)
+            for process in manager.transient_processes
         ]
         reloader = next(iter(manager.durable_processes))
         on_restart = partial(control.add, Word.RELOADER_RESTARTS)
-        return [*watched, Watched(reloader, slots.reloader(), on_restart)]
+        return [*watched, Watched(reloader, slots.reloader(), on_restart, is_awaited=False)]
 
     def _restarter(self, manager: WorkerManager) -> Callable[[str], None]:
         return lambda name: manager.monitor_publisher.send(f"{name}:")
@@ -159,7 +162,7 @@ class Supervisor:
     def _has_started(self) -> bool:
         """Tell whether every worker came up; before, the worker manager cannot be stopped."""
         slots = self._memory.slots
-        return all(slots.head(number)[1] for number in range(slots.workers))
+        return all(slots.head(number)[Head.HEARTBEAT_NS] for number in range(slots.workers))
 
     def _kill_all(self, code: int) -> None:
         for process in self._manager.processes:

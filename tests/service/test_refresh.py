@@ -93,7 +93,7 @@ def test_a_manifest_of_another_dataset_is_refused(project: UsageProject, cache: 
     write_manifest(project.manifest_path, {**manifest, "dataset_id": "billing"})
     with pytest.raises(SnapshotRefused) as refused:
         looked(project, cache)
-    assert refused.value.code == "dataset_id_differs"
+    assert refused.value.code == "dataset_differs"
 
 
 def test_a_manifest_in_a_bucket_is_refused_by_name(project: UsageProject, cache: Cache) -> None:

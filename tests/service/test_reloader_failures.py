@@ -76,7 +76,7 @@ def test_a_refused_manifest_is_seen_again_at_the_interval(one: Story) -> None:
     for _ in range(12):
         one.later(1.11 * INTERVAL_SECONDS)
     attempt = one.saved("a").attempt
-    assert (attempt.code, attempt.is_final) == ("dataset_id_differs", True)
+    assert (attempt.code, attempt.is_final) == ("dataset_differs", True)
     assert one.datasets()["a"]["outcomes"] == {"refused": 13}
     one.publish("a", "s1")
     one.later(1.11 * INTERVAL_SECONDS)
