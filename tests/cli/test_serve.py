@@ -1,4 +1,4 @@
-"""`offloader serve` that cannot start: exit 2, every reason, what to do, and nothing left behind."""
+"""`offloader serve` that cannot start: exit 2, every reason, a remedy, and nothing left behind."""
 
 from __future__ import annotations
 

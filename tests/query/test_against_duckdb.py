@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 
 from offloader.catalog.documents import parse_documents
+from offloader.catalog.manifest import ManifestFile
 from offloader.catalog.model import Endpoint, Select
 from offloader.catalog.types import Kind
 from offloader.query import order
@@ -25,6 +26,7 @@ from offloader.query.execute import run
 from offloader.query.params import Bound, bind
 from offloader.query.plan import Plan, compile_plan
 from offloader.segment.access_path import derive_paths
+from offloader.sources.arrow_read import read_tables
 from tests.query.made_tables import table_column
 from tests.query.oracle import Oracle
 from tests.query.strategies import Case, Request, Scenario, scenarios
@@ -79,10 +81,18 @@ def _compile(case: Case, oracle: Oracle) -> tuple[Endpoint, list[Plan]]:
             files.append(Path(folder) / f"{number}.parquet")
             pa_parquet.write_table(part, files[-1])
         oracle.load(case.table, files)
-        tables = [pa_parquet.read_table(file) for file in files]
+        tables = [table for file in files for table in _source_tables(case.table, file)]
     paths = [spec.columns for spec in derive_paths(dataset, [endpoint])]
     segments = [build(case.table, paths, tables=tables), build(case.table, [], tables=tables)]
     return endpoint, [compile_plan(dataset, endpoint, segment) for segment in segments]
+
+
+def _source_tables(table: Table, path: Path) -> list[pa.Table]:
+    """Read a file as a snapshot's source does: checked, typed by the contract, in batches."""
+    row_count = pa_parquet.read_metadata(path).num_rows
+    file = ManifestFile(path.name, "parquet", row_count, path.stat().st_size)
+    with pa.OSFile(str(path)) as source:
+        return list(read_tables(source, file, table.columns, table.columns))
 
 
 def _documents(case: Case) -> dict[str, Any]:
