@@ -58,7 +58,7 @@ format: .venv/dev.stamp ## Format the code and mend what the linter can
 	.venv/bin/ruff format --quiet
 
 bench: .venv/dev.stamp ## Measure build, memory and warm restart (BENCH_ROWS=…, BENCH_MEGABYTES=…)
-	@failed=0; for bench in "build_speed --rows $(BENCH_ROWS)" worker_memory \
+	@failed=0; for bench in "build_speed --rows $(BENCH_ROWS)" key_lookup worker_memory \
 		"warm_restart --megabytes $(BENCH_MEGABYTES)"; do \
 		echo "== $$bench"; .venv/bin/python -m dev.bench.$$bench || failed=1; echo; \
 	done; exit $$failed
