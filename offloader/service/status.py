@@ -156,6 +156,7 @@ def _insides(name: str, generation: Generation | None, told: Mapping[str, Any]) 
     return {
         "active": asdict(snapshot) if snapshot else None,
         "previous": told.get("previous"),
+        "pinned": generation.catalog.datasets[name].pin if generation else None,
         "last_attempt": told.get("attempt"),
         "source_reachable": told.get("is_reachable"),
         "quarantined_parts": told.get("quarantined", 0),

@@ -65,7 +65,7 @@ def test_diagnostics_show_the_insides(tenants: Tenants) -> None:
     document: Any = tenants.service.diagnostics()
     usage = document["datasets"]["usage"]
     assert usage["active"]["snapshot_id"] == "s0001"
-    assert (usage["previous"], usage["quarantined_parts"]) == (None, 0)
+    assert (usage["previous"], usage["pinned"], usage["quarantined_parts"]) == (None, None, 0)
     assert usage["last_attempt"]["code"] == ""
     assert usage["source_reachable"] is True
     assert all(path[0] == "tenant_id" for path in usage["access_paths"])

@@ -91,7 +91,7 @@ def parts(cache: Path) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda path: (path.stat().st_size, path.name))
 
 
-@pytest.mark.parametrize("which", ["the smallest part", "the largest part", "every part", "gone"])
+@pytest.mark.parametrize("which", ["the smallest part", "two parts", "gone"])
 def test_a_damaged_part_is_built_again(project: UsageProject, tmp_path: Path, which: str) -> None:
     """One flipped bit: found at load, put away, built again; no answer is ever wrong."""
     key = project.authorization("tenant_0")
@@ -99,7 +99,8 @@ def test_a_damaged_part_is_built_again(project: UsageProject, tmp_path: Path, wh
     with running(project.root, cache, workers="1") as service:
         answer = service.ask(GROUPED, key)
     found = parts(cache)
-    damaged = {"the smallest part": found[:1], "every part": found}.get(which, found[-1:])
+    chosen = {"the smallest part": found[:1], "two parts": [found[0], found[-1]]}
+    damaged = chosen.get(which, found[-1:])
     for path in damaged:
         flip(path)
         if which == "gone":
@@ -114,9 +115,10 @@ def test_a_damaged_part_is_built_again(project: UsageProject, tmp_path: Path, wh
         assert {(r.headers["etag"], r.body) for r in [*replies, last] if r.status == 200} == {
             (answer.headers["etag"], answer.body)
         }
-        quarantined = value(service, "offloader_quarantined_segments", dataset="usage")
-        assert quarantined == (0 if which == "gone" else len(damaged))
+        quarantined = 0 if which == "gone" else len(damaged)
         assert len(service.events("part_quarantined")) == quarantined
+        name = "offloader_quarantined_segments"
+        service.wait(lambda: value(service, name, dataset="usage") == quarantined, 5.0)
     assert parts(cache) == sorted(found, key=lambda path: (path.stat().st_size, path.name))
 
 

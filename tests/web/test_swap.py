@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,11 @@ def served(service: Running) -> str:
     return str(service.ask_admin("/status").document["datasets"]["usage"]["snapshot_id"])
 
 
+def await_served(service: Running, snapshot_id: str) -> None:
+    """Wait until a snapshot is served."""
+    service.wait(lambda: served(service) == snapshot_id, 15.0)
+
+
 def test_a_new_snapshot_swaps_in_without_a_failed_request(
     project: UsageProject, tmp_path: Path
 ) -> None:
@@ -72,7 +77,7 @@ def test_a_new_snapshot_swaps_in_without_a_failed_request(
         with load(service, project) as clients:
             for number in (2, 3, 4):
                 publish(project, usage_table(ROWS, factor=number), f"s000{number}")
-                service.wait(lambda wanted=f"s000{number}": served(service) == wanted, 15.0)
+                await_served(service, f"s000{number}")
         expected = {
             f"s000{number}": newest_first(rows_of(0, ROWS, number)) for number in (1, 2, 3, 4)
         }
@@ -102,10 +107,12 @@ def test_a_bad_snapshot_never_swaps_in(project: UsageProject, tmp_path: Path) ->
     key = project.authorization("tenant_1")
     with running(project.root, tmp_path / "cache") as service:
         before = service.ask(GROUPED, key)
-        publish(project, usage_table(ROWS, factor=2), "s0002")
-        for file in (project.manifest_path.parent / "s0002").iterdir():
-            file.write_bytes(file.read_bytes()[:-1])
-        _await_code(service, "size_mismatch")
+        draft = replace(project, manifest_path=project.manifest_path.with_name("draft.json"))
+        publish(draft, usage_table(ROWS, factor=2), "s0002")
+        (file,) = (project.manifest_path.parent / "s0002").iterdir()
+        file.write_bytes(file.read_bytes()[:-1])
+        draft.manifest_path.replace(project.manifest_path)
+        _await_code(service, "file_size_differs")
         assert service.ask_admin("/ready").status == 200
         after = service.ask(GROUPED, key)
         assert (after.body, after.headers["etag"]) == (before.body, before.headers["etag"])
@@ -114,9 +121,9 @@ def test_a_bad_snapshot_never_swaps_in(project: UsageProject, tmp_path: Path) ->
         assert usage["last_attempt"]["snapshot_id"] == "s0002"
         assert value(service, "offloader_refresh_ok", dataset="usage") == 0
         (line,) = service.events("refresh_failed")
-        assert (line["level"], line["code"]) == ("warning", "size_mismatch")
+        assert (line["level"], line["code"]) == ("warning", "file_size_differs")
         publish(project, usage_table(ROWS, factor=3), "s0003")
-        service.wait(lambda: served(service) == "s0003", 15.0)
+        await_served(service, "s0003")
         assert value(service, "offloader_refresh_ok", dataset="usage") == 1
         assert service.ask(GROUPED, key).headers["etag"] != before.headers["etag"]
 
