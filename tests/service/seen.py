@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from offloader.catalog.model import Catalog, Dataset, Endpoint, Select
-from offloader.catalog.types import Column, ColumnType, Kind
+from offloader.catalog.model import Catalog, Column, Dataset, Endpoint, Select
+from offloader.catalog.types import ColumnType, Kind
 from offloader.service.generation import Generation, Served
 from offloader.service.state import Snapshot
 from offloader.service.status import View
