@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,42 +17,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+
+from tests.http_replies import Reply, ask
 
 ADMIN_TOKEN = "test-admin-token"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 OFFLOADER = str(Path(sys.executable).with_name("offloader"))
 _MARK = "TESTED_SERVICE"
-
-Pairs = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One HTTP answer; `pairs` are its headers as sent, in order."""
-
-    status: int
-    pairs: Pairs
-    body: bytes
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers by lower-case name."""
-        return {name.lower(): value for name, value in self.pairs}
-
-    @property
-    def document(self) -> Any:
-        """The body's JSON, decimals exact."""
-        return json.loads(self.body, parse_float=Decimal)
-
-    @property
-    def code(self) -> str:
-        """The code of a refusal."""
-        return str(self.document["error"]["code"])
 
 
 @dataclass(slots=True, eq=False)
@@ -77,12 +51,12 @@ class Running:
     @property
     def api(self) -> tuple[str, int]:
         """The API port's host and port."""
-        return _host_port(self._start()["api"])
+        return "127.0.0.1", int(self._start()["api"].rpartition(":")[2])
 
     @property
     def admin(self) -> tuple[str, int]:
         """The admin port's host and port."""
-        return _host_port(self._start()["admin"])
+        return "127.0.0.1", int(self._start()["admin"].rpartition(":")[2])
 
     def ask(
         self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET"
@@ -104,16 +78,16 @@ class Running:
 
     def is_ready(self) -> bool:
         """Tell whether `/ready` answers 200; fail when the service has ended."""
-        assert self.process.poll() is None, self.lines
-        with suppress(OSError, http.client.HTTPException):
-            return self.ask_admin("/ready").status == 200
-        return False
+        return self._is_well("/ready")
 
     def is_live(self) -> bool:
         """Tell whether `/live` answers 200; fail when the service has ended."""
+        return self._is_well("/live")
+
+    def _is_well(self, route: str) -> bool:
         assert self.process.poll() is None, self.lines
         with suppress(OSError, http.client.HTTPException):
-            return self.ask_admin("/live").status == 200
+            return self.ask_admin(route).status == 200
         return False
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -223,36 +197,6 @@ def refused(project: Path, cache: Path, **environ: str) -> tuple[int, list[str]]
     return done.returncode, done.stderr.decode().splitlines()
 
 
-def ask(
-    address: tuple[str, int],
-    target: str,
-    headers: Mapping[str, str] | None = None,
-    method: str = "GET",
-) -> Reply:
-    """Send one request over a connection of its own and return whatever the answer is."""
-    connection = http.client.HTTPConnection(*address, timeout=15)
-    try:
-        connection.request(method, target, headers=dict(headers or {}))
-        return reply_of(connection.getresponse())
-    finally:
-        connection.close()
-
-
-def reply_of(response: http.client.HTTPResponse) -> Reply:
-    """Read an answer whole."""
-    return Reply(response.status, tuple(response.getheaders()), response.read())
-
-
-def send_raw(address: tuple[str, int], request: bytes, seconds: float = 15.0) -> bytes:
-    """Send bytes and return all that comes back until the server closes, a stop or a reset."""
-    received = b""
-    with socket.create_connection(address, timeout=seconds) as client, suppress(OSError):
-        client.sendall(request)
-        while chunk := client.recv(65536):
-            received += chunk
-    return received
-
-
 def wait_until(condition: Callable[[], object], seconds: float, why: Callable[[], object]) -> float:
     """Poll until a condition holds; return the seconds it took, fail with `why` in the end."""
     pause = threading.Event()
@@ -290,16 +234,7 @@ def _read_lines(service: Running) -> None:
     with service.process.stderr as stream:
         for raw in stream:
             text = raw.decode(errors="replace").rstrip("\n")
-            try:
-                line = json.loads(text)
-            except ValueError:
-                line = None
-            service.lines.append(line if isinstance(line, dict) else {"text": text})
-
-
-def _host_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host, int(port)
+            service.lines.append(json.loads(text) if text.startswith("{") else {"text": text})
 
 
 def _read(path: str) -> bytes:

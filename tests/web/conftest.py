@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.http_replies import Reply
 from tests.projects import UsageProject
-from tests.service_process import Reply, Running, running
+from tests.service_process import Running, running
 from tests.web.served import public_project, tenant_project
 
 PAGE = "https://app.example.com"

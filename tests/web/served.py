@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from tests.projects import (
     USAGE_COLUMNS,
     UsageProject,
     key_document,
+    publish,
     usage_dataset,
     usage_project,
     usage_rows,
@@ -42,6 +45,13 @@ def tenant_project(root: Path) -> UsageProject:
         _key("rotated", ROTATED_TOKEN, "tenant_0") | {"expires_at": "2999-01-01T00:00:00Z"},
     ]
     write_yaml(root / "keys" / "keys.yml", {"keys": keys})
+    return project
+
+
+def slow_project(root: Path) -> UsageProject:
+    """Write the usage project with so many rows that its build can be caught."""
+    project = usage_project(root, rows=10)
+    publish(project, pa.concat_tables([usage_table(ROWS)] * 400), "s0002")
     return project
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.service_process import Reply
+from tests.http_replies import Reply
 from tests.web.conftest import Tenants
 from tests.web.served import BAD_TOKENS, GROUPED, PLAIN, ROTATED_TOKEN, newest_first, rows_of
 

@@ -11,7 +11,7 @@ import pytest
 from tests.projects import UsageProject, publish, usage_project, usage_table
 from tests.service_process import Running, running
 from tests.web.metric_values import value
-from tests.web.served import GROUPED, PLAIN
+from tests.web.served import GROUPED, PLAIN, slow_project
 from tests.web.test_start_stop import stopped_builder
 
 ROWS = 300
@@ -74,8 +74,9 @@ def test_a_killed_reloader_comes_back(project: UsageProject, tmp_path: Path) -> 
         assert value(service, "offloader_process_restarts_total", process="reloader") == 1
 
 
-def test_a_killed_build_is_tried_again(project: UsageProject, tmp_path: Path) -> None:
+def test_a_killed_build_is_tried_again(tmp_path: Path) -> None:
     """The failure has a code and a remedy, and the service gets ready all the same."""
+    project = slow_project(tmp_path / "slow")
     with running(project.root, tmp_path / "cache", until="started") as service:
         os.kill(stopped_builder(service), signal.SIGKILL)
         service.wait(lambda: service.events("refresh_failed"), BACK_SECONDS)

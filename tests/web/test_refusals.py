@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.service_process import send_raw
+from tests.http_replies import send_raw
 from tests.web.conftest import Tenants
 from tests.web.served import PICKED, PLAIN
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.projects import UsageProject, usage_project
 from tests.service_process import Running, running
-from tests.web.served import PLAIN
+from tests.web.served import PLAIN, slow_project
 
 BUILDER = "offloader.service.builder"
 LIVE_SECONDS = 2.0
@@ -22,6 +22,11 @@ INTERRUPT_SECONDS = 5.0
 @pytest.fixture
 def project(tmp_path: Path) -> UsageProject:
     return usage_project(tmp_path / "project", rows=100)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> UsageProject:
+    return slow_project(tmp_path / "project")
 
 
 def stopped_builder(service: Running) -> int:
@@ -44,12 +49,12 @@ def _oom_score(pid: int) -> str:
 
 
 def test_a_cold_start_is_live_at_once_and_ready_after_its_build(
-    project: UsageProject, tmp_path: Path
+    slow: UsageProject, tmp_path: Path
 ) -> None:
     """While a build goes on: `/live` 200 within 2 s, `/ready` 503 with reasons, answers 503."""
-    key = project.authorization("tenant_0")
+    key = slow.authorization("tenant_0")
     began = time.monotonic()
-    with running(project.root, tmp_path / "cache", until="started") as service:
+    with running(slow.root, tmp_path / "cache", until="started") as service:
         pid = stopped_builder(service)
         service.wait(service.is_live)
         live_seconds = time.monotonic() - began
@@ -161,20 +166,20 @@ def test_a_signal_right_after_the_start_ends_it(
         assert service.end(number, 5.0) == 0
 
 
-def test_sigterm_ends_a_build(project: UsageProject, tmp_path: Path) -> None:
+def test_sigterm_ends_a_build(slow: UsageProject, tmp_path: Path) -> None:
     """A builder under way, even one that hangs, does not outlive the service."""
-    with running(project.root, tmp_path / "cache", until="started") as service:
+    with running(slow.root, tmp_path / "cache", until="started") as service:
         stopped_builder(service)
         service.wait(service.is_complete)
         assert service.end(signal.SIGTERM, 10.0) == 0
 
 
-def test_nothing_outlives_a_main_that_is_killed(project: UsageProject, tmp_path: Path) -> None:
+def test_nothing_outlives_a_main_that_is_killed(slow: UsageProject, tmp_path: Path) -> None:
     """Workers, reloader, builder and the worker manager's own processes are gone in a moment."""
-    with running(project.root, tmp_path / "cache", until="started") as service:
+    with running(slow.root, tmp_path / "cache", until="started") as service:
         service.wait(lambda: service.pids_of(BUILDER))
         assert len(service.leftovers()) >= 5
         assert service.end(signal.SIGKILL) == -signal.SIGKILL
         service.wait(lambda: not service.leftovers(), 5.0)
-    with running(project.root, tmp_path / "cache") as service:
-        assert service.ask(PLAIN, project.authorization("tenant_0")).status == 200
+    with running(slow.root, tmp_path / "cache") as service:
+        assert service.ask(PLAIN, slow.authorization("tenant_0")).status == 200

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.http_replies import Reply, ask
 from tests.projects import UsageProject, publish, usage_project, usage_table
-from tests.service_process import Reply, Running, ask, running
+from tests.service_process import Running, running
 from tests.web.metric_values import value
 from tests.web.served import GROUPED, PLAIN, newest_first, rows_of
 
