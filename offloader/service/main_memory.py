@@ -13,7 +13,7 @@ from offloader.service.attach_server import AttachServer
 from offloader.service.cache import Cache
 from offloader.service.generation_document import cached_entries
 from offloader.service.generations import Generations
-from offloader.service.part_store import DamagedPart
+from offloader.service.part_store import DamagedPart, damaged_parts
 from offloader.service.refresh import Project
 from offloader.service.state import load_state
 from offloader.settings.settings import Settings
@@ -62,9 +62,10 @@ def _commit_first(
             generations.commit(generations.prepare(document))
             return
         except DamagedPart as error:
-            cache.quarantine(error.dataset, error.part_id, error.message, time.time())
-            log.error("part_quarantined", dataset=error.dataset, reason=error.message)
-            del wanted[error.dataset]
+            _quarantine(cache, error)
+            # Its other parts too: found one swap at a time, they would hold the dataset up.
+            for other in damaged_parts(cache, error.dataset, wanted.pop(error.dataset)["parts"]):
+                _quarantine(cache, other)
         except OutOfMemoryBudget as error:
             _leave_out_largest(cache, wanted, error.message, error.hint)
         except OSError as error:
@@ -72,6 +73,11 @@ def _commit_first(
                 raise
             hint = "give the container more memory"
             _leave_out_largest(cache, wanted, f"memory is not to be had: {error}", hint)
+
+
+def _quarantine(cache: Cache, damaged: DamagedPart) -> None:
+    cache.quarantine(damaged.dataset, damaged.part_id, damaged.message, time.time())
+    log.error("part_quarantined", dataset=damaged.dataset, reason=damaged.message)
 
 
 def _leave_out_largest(cache: Cache, wanted: dict[str, Any], message: str, hint: str) -> None:

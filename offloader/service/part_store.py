@@ -118,3 +118,23 @@ def _empty() -> SegmentCorrupt:
 def _unreadable(error: OSError) -> SegmentCorrupt:
     what = f"a segment part in the cache cannot be read: {error.strerror or error}"
     return SegmentCorrupt("segment_corrupt", what, "it is built again from its snapshot")
+
+
+def damaged_parts(cache: Cache, dataset: str, part_ids: Collection[str]) -> list[DamagedPart]:
+    """Return what is wrong with each of these parts that is in the cache and damaged.
+
+    Parts that memory is not to be had for are passed over.
+    """
+    found = []
+    for part_id in part_ids:
+        store = PartStore(cache, limit_bytes=0)
+        try:
+            if cache.part(dataset, part_id).exists():
+                store.load(dataset, part_id)
+        except DamagedPart as error:
+            found.append(error)
+        except OSError:
+            continue
+        finally:
+            store.keep_only(())
+    return found

@@ -93,6 +93,21 @@ def test_a_damaged_part_is_put_away_and_the_others_are_served(
     assert made.cache.quarantined("alpha") == 1
 
 
+def test_every_damaged_part_of_a_dataset_is_put_away_at_once(
+    warm: tuple[Loaded, dict[str, Document]],
+) -> None:
+    """One build then mends them all, and sound parts stay where they are."""
+    made, entries = warm
+    first, *others = made.paths("beta", entries["beta"])
+    for path in (first, others[-1]):
+        spoilt = bytearray(path.read_bytes())
+        spoilt[64] ^= 1
+        path.write_bytes(spoilt)
+    load_first_generation(settings(made), made.project, made.cache)
+    assert made.cache.quarantined("beta") == 2
+    assert [path.exists() for path in others] == [True] * (len(others) - 1) + [False]
+
+
 def test_a_part_that_vanishes_before_it_is_loaded_costs_its_dataset_only(
     warm: tuple[Loaded, dict[str, Document]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
