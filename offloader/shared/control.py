@@ -28,7 +28,6 @@ class Word(IntEnum):
     LIMIT_BYTES = auto()
     WORKER_RESTARTS = auto()
     RELOADER_RESTARTS = auto()
-    IS_STOPPED = auto()  # nothing more will be served
 
 
 class ControlReader:

@@ -43,10 +43,10 @@ def test_every_word_is_independent(control: ControlBlock) -> None:
 def test_a_word_is_eight_aligned_bytes_in_native_order(control: ControlBlock) -> None:
     """The generation is the first word, and each next one is eight bytes on."""
     control[Word.GENERATION] = 0x0102030405060708
-    control[Word.IS_STOPPED] = 9
+    control[Word.RELOADER_RESTARTS] = 9
     raw = os.pread(control.descriptor, SIZE_BYTES, 0)
     assert raw[:8] == b"\x08\x07\x06\x05\x04\x03\x02\x01"
-    assert raw[8 * Word.IS_STOPPED : 8 * Word.IS_STOPPED + 8] == b"\x09" + bytes(7)
+    assert raw[8 * Word.RELOADER_RESTARTS : 8 * Word.RELOADER_RESTARTS + 8] == b"\x09" + bytes(7)
     assert len(raw) == 4096
 
 
