@@ -73,7 +73,7 @@ def _serve(settings: Settings, cpus: int) -> None:
     catalog, documents = load_catalog(location)
     # Imported late: a wrong setting is told in a tenth of a second.
     from offloader.service import log
-    from offloader.service.refresh import Project
+    from offloader.service.project import Project
     from offloader.web.serve import serve
 
     log.configure_logging(settings.log_level, settings.log_format)

@@ -11,8 +11,8 @@ from sanic import Blueprint, HTTPResponse
 from sanic import Request as HttpRequest
 
 from offloader.errors import RequestError
-from offloader.service.metrics import exposition
-from offloader.service.status import View, diagnostics, reasons_not_ready, status
+from offloader.service.worker.metrics import exposition
+from offloader.service.worker.status import View, diagnostics, reasons_not_ready, status
 from offloader.web.reply import error_response, request_id_of, translate
 from offloader.web.worker import Worker
 

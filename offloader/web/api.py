@@ -8,8 +8,8 @@ from sanic import Blueprint, HTTPResponse
 from sanic import Request as HttpRequest
 
 from offloader.errors import RequestError
-from offloader.service.answer import Headers, Query, Request, Response, begin, not_ready
-from offloader.service.status import View, reasons_not_ready
+from offloader.service.worker.answer import Headers, Query, Request, Response, begin, not_ready
+from offloader.service.worker.status import View, reasons_not_ready
 from offloader.shared.slots import Head
 from offloader.web.access_log import log_request
 from offloader.web.cors import cors_headers, preflight_headers, vary

@@ -20,7 +20,7 @@ from sanic.http.http1 import Http
 
 from offloader.errors import RequestError
 from offloader.service import log
-from offloader.service.answer import error_body
+from offloader.service.worker.answer import error_body
 from offloader.web.cors import METHODS
 
 MAX_REQUEST_BYTES = 64 * 1024

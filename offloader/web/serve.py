@@ -24,10 +24,10 @@ from sanic.worker.manager import WorkerManager
 from offloader.errors import StartError
 from offloader.service import log
 from offloader.service.cache import Cache
-from offloader.service.main_memory import MainMemory, load_first_generation
-from offloader.service.refresh import Project
-from offloader.service.reloader_process import RELOADER_NAME, ReloaderSetup, run_reloader
-from offloader.service.watchdog import Watchdog, Watched
+from offloader.service.main.memory import MainMemory, load_first_generation
+from offloader.service.main.watchdog import Watchdog, Watched
+from offloader.service.project import Project
+from offloader.service.reloader.process import RELOADER_NAME, ReloaderSetup, run_reloader
 from offloader.settings.settings import Settings
 from offloader.shared.control import Word
 from offloader.shared.slots import Head

@@ -8,9 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from offloader.service import log
-from offloader.service.answer import Query, Response, busy
-from offloader.service.attachment import Attachment
-from offloader.service.generation import Generation
+from offloader.service.worker.answer import Query, Response, busy
+from offloader.service.worker.attachment import Attachment
+from offloader.service.worker.generation import Generation
 from offloader.settings.settings import Settings
 from offloader.shared.control import Word
 from offloader.shared.slots import Head

@@ -23,25 +23,21 @@ def module_map() -> str:
 def layers() -> list[str]:
     """Return the layers of the import contract, top first."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (contract,) = (
-        contract
-        for contract in project["tool"]["importlinter"]["contracts"]
-        if contract["type"] == "layers"
-    )
+    contract = project["tool"]["importlinter"]["contracts"][0]
     names = [name for line in contract["layers"] for name in line.split(" | ")]
     return [name.removeprefix("offloader.") for name in names]
 
 
 def _table(layer: str) -> str:
-    single = ROOT / "offloader" / f"{layer}.py"
-    paths = [single] if single.exists() else sorted((ROOT / "offloader" / layer).rglob("*.py"))
-    rows = "".join(_row(path) for path in paths if path.name != "__init__.py")
+    folder, single = ROOT / "offloader" / layer, ROOT / "offloader" / f"{layer}.py"
+    paths = [single] if single.exists() else sorted(folder.rglob("*.py"))
+    rows = "".join(_row(path) for path in paths if path != folder / "__init__.py")
     return f"\n### {layer}\n\n| module | |\n| --- | --- |\n{rows}"
 
 
 def _row(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    name = path.relative_to(ROOT / "offloader").as_posix()
+    name = path.relative_to(ROOT / "offloader").as_posix().removesuffix("__init__.py")
     return f"| `{name}` | {docstring.partition(chr(10))[0].replace('|', chr(92) + '|')} |\n"
 
 

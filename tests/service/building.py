@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from offloader.catalog.documents import load_catalog
 from offloader.service.cache import Cache
-from offloader.service.refresh import Project, build_found, look
+from offloader.service.project import Project
+from offloader.service.reloader.refresh import build_found, look
 from offloader.service.state import DatasetState
 
 DEADLINE_SECONDS = 20.0

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from offloader.service import attach_server
-from offloader.service.attach_server import AttachServer
-from offloader.service.generations import Generations
+from offloader.service.main import attach_server
+from offloader.service.main.attach_server import AttachServer
+from offloader.service.main.generations import Generations
 from offloader.shared.control import ControlBlock
 from offloader.shared.slots import Slots
 from tests.service.loaded import Loaded, loaded

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from offloader.service.generations import Generations
+from offloader.service.main.generations import Generations
 from offloader.shared.attach import receive
 
 NO_PROCESS = (1 << 22) + 1  # above the greatest pid there is

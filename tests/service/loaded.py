@@ -16,7 +16,7 @@ from offloader.segment.build import PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
 from offloader.service.cache import Cache
 from offloader.service.generation_document import Document, entry_of, plan_parts
-from offloader.service.refresh import Project
+from offloader.service.project import Project
 from offloader.service.state import DatasetState, Snapshot, load_state, save_state
 from offloader.sources.local import open_snapshot
 from tests.projects import write_project

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from offloader.service import reloader as reloader_module
 from offloader.service.cache import Cache
-from offloader.service.main_link import MainLink, Refused
-from offloader.service.refresh import Project
-from offloader.service.reloader import Reloader
+from offloader.service.project import Project
+from offloader.service.reloader import reloader as reloader_module
+from offloader.service.reloader.main_link import MainLink, Refused
+from offloader.service.reloader.reloader import Reloader
 from offloader.service.state import DatasetState, load_state
 from offloader.shared.slots import Slots
 from tests.projects import write_project

@@ -9,9 +9,9 @@ from typing import Any
 
 from offloader.catalog.model import Catalog, Column, Dataset, Endpoint, Select
 from offloader.catalog.types import ColumnType, Kind
-from offloader.service.generation import Generation, Served
 from offloader.service.state import Snapshot
-from offloader.service.status import View
+from offloader.service.worker.generation import Generation, Served
+from offloader.service.worker.status import View
 from offloader.shared.control import ControlBlock, Word
 from offloader.shared.slots import Head, Slots
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from offloader.service.generation_document import Document
-from offloader.service.generations import Generations
+from offloader.service.main.generations import Generations
 from tests.service.loaded import Loaded
 
 LONG_SECONDS = 60.0  # a test that waits as long has failed

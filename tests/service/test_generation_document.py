@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from offloader.catalog.manifest import Manifest
-from offloader.service import builder
+from offloader.service.builder import process as builder
 from offloader.service.cache import Cache
 from offloader.service.generation_document import cached_entries, encode, entry_of, kept_manifest
-from offloader.service.refresh import Project, look
+from offloader.service.project import Project
+from offloader.service.reloader.refresh import look
 from offloader.service.state import DatasetState, Snapshot
 from tests.projects import UsageProject, usage_dataset, usage_project, write_yaml
 from tests.service.building import job_of, loaded

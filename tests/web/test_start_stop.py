@@ -14,7 +14,7 @@ from tests.projects import UsageProject, usage_project
 from tests.service_process import Running, running
 from tests.web.served import PLAIN, slow_project
 
-BUILDER = "offloader.service.builder"
+BUILDER = "offloader.service.builder.process"
 LIVE_SECONDS = 2.0
 INTERRUPT_SECONDS = 5.0
 

@@ -1,0 +1,57 @@
+"""Run one build in a process of its own, and read its outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from offloader.errors import SnapshotRefused, SourceUnavailable
+
+BUILD_LIMIT_SECONDS = 4 * 3600.0
+_SHOWN_BYTES = 2000
+
+
+def run_build(job: Mapping[str, Any], *, limit_seconds: float = BUILD_LIMIT_SECONDS) -> int:
+    """Build the parts of one segment; return the bytes written.
+
+    Raises SnapshotRefused when the snapshot itself is to blame, else SourceUnavailable: also when
+    the builder was killed (`builder_killed`) or took too long (`builder_timeout`).
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "offloader.service.builder.process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the service, which ends its builder itself
+    )
+    content = json.dumps({**job, "parent_pid": os.getpid()}).encode()
+    try:
+        out, err = process.communicate(content, timeout=limit_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        hint = "publish a smaller snapshot, or give the container more processors"
+        message = f"the build took more than {limit_seconds:g} s"
+        raise SourceUnavailable("builder_timeout", message, hint) from None
+    except BaseException:
+        process.kill()
+        raise
+    return _written(out, err, process.returncode)
+
+
+def _written(out: bytes, err: bytes, returncode: int) -> int:
+    try:
+        outcome = json.loads(out.splitlines()[-1])
+    except (IndexError, ValueError):
+        hint = "most often memory ran out: give the container more, or publish a smaller snapshot"
+        last = err.decode(errors="replace")[-_SHOWN_BYTES:].strip().splitlines()[-1:]
+        message = f"the builder ended without a result (exit {returncode}) {' '.join(last)}"
+        raise SourceUnavailable("builder_killed", message.strip(), hint) from None
+    if outcome["ok"]:
+        return int(outcome["written_bytes"])
+    kind = SnapshotRefused if outcome["is_final"] else SourceUnavailable
+    raise kind(outcome["code"], outcome["message"], outcome["hint"])

@@ -1,0 +1,1 @@
+"""Main: the memory it owns, its side of a swap, and the watchdog."""

@@ -1,0 +1,1 @@
+"""The reloader: watch sources and config, decide, have builds made, drive swaps."""

@@ -1,0 +1,1 @@
+"""A worker: attach generations, answer requests, tell status and metrics."""

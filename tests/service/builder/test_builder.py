@@ -1,0 +1,211 @@
+"""The builder: what it builds, what it leaves alone, what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offloader.errors import SnapshotRefused
+from offloader.service.builder import process as builder
+from offloader.service.cache import Cache
+from offloader.service.reloader.refresh import look
+from offloader.service.state import DatasetState, Snapshot
+from tests.failure_lab.test_failure_lab import LAB, NOW, TABLE
+from tests.projects import (
+    UsageProject,
+    publish,
+    usage_by_account,
+    usage_dataset,
+    usage_project,
+    usage_table,
+    write_yaml,
+)
+from tests.service.building import job_of, loaded, parts_in
+
+NOW_SECONDS = NOW / 1e6
+SNAPSHOT_DEFECTS = [row for row in TABLE if row[1] != "configuration"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> UsageProject:
+    return usage_project(tmp_path / "project", rows=30)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def built(
+    project: UsageProject, cache: Cache, known: DatasetState | None = None
+) -> Mapping[str, Any]:
+    """Build the newest snapshot, in this process."""
+    return builder.build(job_of(project.root, cache, known), now=NOW_SECONDS)
+
+
+def guard(project: UsageProject, **guards: object) -> None:
+    write_yaml(project.root / "datasets" / "usage.yml", {**usage_dataset(), "guards": guards})
+
+
+def active(rows: int, digest: str = "an older one") -> DatasetState:
+    return DatasetState(active=Snapshot("s0000", digest, 0, 0, rows))
+
+
+def newest_digest(project: UsageProject, cache: Cache) -> str:
+    found = loaded(project.root)
+    return look(found, found.catalog.datasets["usage"], cache)[0].digest
+
+
+def test_a_build_writes_the_columns_and_every_path(project: UsageProject, cache: Cache) -> None:
+    """The outcome counts the rows, and the bytes of the parts that lie in the cache then."""
+    outcome = built(project, cache)
+    written = sum(path.stat().st_size for path in cache.root.glob("segments/usage/*"))
+    assert outcome == {"ok": True, "row_count": 30, "written_bytes": written}
+    assert len(parts_in(cache)) == 5
+
+
+def test_parts_in_the_cache_are_not_built_again(project: UsageProject, cache: Cache) -> None:
+    """A second build writes nothing and leaves every file as it is."""
+    built(project, cache)
+    before = parts_in(cache)
+    assert built(project, cache) == {"ok": True, "row_count": 30, "written_bytes": 0}
+    assert parts_in(cache) == before
+
+
+def test_a_new_endpoint_builds_only_its_own_path(project: UsageProject, cache: Cache) -> None:
+    """Of a dataset that gets another endpoint, only the new access path is written."""
+    built(project, cache)
+    before = parts_in(cache)
+    document = usage_by_account() | {
+        "name": "usage_by_calls",
+        "params": [{"name": "calls", "type": "integer", "required": True}],
+    }
+    filters = [{"column": "api_calls", "op": "eq", "param": "calls"}]
+    new_endpoint = document | {"query": document["query"] | {"filters": filters}}
+    write_yaml(project.root / "endpoints" / "usage_by_calls.yml", new_endpoint)
+    outcome = built(project, cache)
+    (new,) = parts_in(cache).keys() - before.keys()
+    assert outcome["written_bytes"] == cache.part("usage", new).stat().st_size
+    assert {name: parts_in(cache)[name] for name in before} == before
+
+
+def test_a_changed_description_builds_nothing(project: UsageProject, cache: Cache) -> None:
+    """Words about a dataset or an endpoint are in no part."""
+    built(project, cache)
+    before = parts_in(cache)
+    document = usage_dataset() | {"description": "in other words"}
+    write_yaml(project.root / "datasets" / "usage.yml", document)
+    document = usage_by_account() | {"description": "so too here"}
+    write_yaml(project.root / "endpoints" / "usage_by_account.yml", document)
+    assert built(project, cache)["written_bytes"] == 0
+    assert parts_in(cache) == before
+
+
+@pytest.mark.parametrize(
+    ("guards", "previous", "code"),
+    [
+        ({"max_row_drop_percent": 10}, 40, "row_count_dropped"),
+        ({"max_row_drop_percent": 25}, 40, None),
+        ({"max_row_growth_percent": 10}, 20, "row_count_grew"),
+        ({"max_row_growth_percent": 1000}, 0, "row_count_grew"),
+        ({"max_row_growth_percent": 10, "max_row_drop_percent": 10}, None, None),
+    ],
+)
+def test_row_counts_are_compared_with_the_snapshot_before(
+    project: UsageProject,
+    cache: Cache,
+    guards: dict[str, object],
+    previous: int | None,
+    code: str | None,
+) -> None:
+    """30 rows after `previous` ones break a bound or keep it; after nothing, bounds hold."""
+    guard(project, **guards)
+    outcome = built(project, cache, None if previous is None else active(previous))
+    assert (outcome.get("code"), outcome.get("is_final")) == (code, True if code else None)
+
+
+def test_guards_hold_for_parts_that_a_refused_build_left(
+    project: UsageProject, cache: Cache
+) -> None:
+    """Parts of a refused snapshot lie in the cache; building it again is refused again."""
+    guard(project, min_rows=31)
+    first = built(project, cache)
+    assert (first["code"], len(parts_in(cache))) == ("too_few_rows", 5)
+    assert built(project, cache) == first
+    guard(project, unique=["tenant_id"])
+    assert built(project, cache)["code"] == "duplicate_keys"
+    guard(project, not_null=["region"])
+    assert built(project, cache)["code"] == "null_values"
+
+
+def test_age_is_judged_when_a_snapshot_is_new(project: UsageProject, cache: Cache) -> None:
+    """What was young enough when it was first served is built again however old it is by now."""
+    publish(project, usage_table(30), "s0002", watermark="2026-05-31T23:00:00Z")
+    guard(project, max_age_minutes=60)
+    assert built(project, cache)["code"] == "too_old"
+    assert built(project, cache, active(30))["code"] == "too_old"
+    assert built(project, cache, active(30, newest_digest(project, cache)))["ok"]
+    publish(project, usage_table(30), "s0003", watermark="2026-05-31T23:10:00Z")
+    assert built(project, cache)["ok"]
+
+
+def test_a_damaged_columns_part_is_put_away_and_built_again(
+    project: UsageProject, cache: Cache
+) -> None:
+    """A flipped bit is found before a path is built from it, and every part is sound then."""
+    built(project, cache)
+    sound = {path.name: path.read_bytes() for path in cache.root.glob("segments/usage/*")}
+    largest = max(sound, key=lambda name: len(sound[name]))
+    for name, content in sound.items():
+        cache.part("usage", name).unlink()
+        if name == largest:
+            flipped = bytearray(content)
+            flipped[100] ^= 1
+            cache.part("usage", name).write_bytes(flipped)
+    assert built(project, cache)["ok"]
+    assert cache.quarantined("usage") == 1
+    assert {p.name: p.read_bytes() for p in cache.root.glob("segments/usage/*")} == sound
+
+
+@pytest.mark.parametrize(("name", "caught_by", "code"), SNAPSHOT_DEFECTS)
+def test_every_defect_of_the_lab_is_refused_for_good(
+    name: str, caught_by: str, code: str, cache: Cache
+) -> None:
+    """A look, or else the build, ends with the code that the lab's table says."""
+    if caught_by in ("manifest", "compatibility"):
+        with pytest.raises(SnapshotRefused) as refused:
+            job_of(LAB / name, cache)
+        assert [problem.code for problem in refused.value.problems] == [code]
+        return
+    job = job_of(LAB / name, cache)
+    outcome = builder.build(job, now=NOW_SECONDS)
+    assert (outcome["ok"], outcome["code"], outcome["is_final"]) == (False, code, True)
+    assert [problem["code"] for problem in outcome["problems"]] == [code]
+    assert outcome["hint"]
+
+
+def test_a_cache_that_cannot_be_written_is_transient(
+    project: UsageProject, cache: Cache, tmp_path: Path
+) -> None:
+    """Nothing is wrong with the snapshot: it is tried again."""
+    job = job_of(project.root, cache)
+    (tmp_path / "file").write_bytes(b"")
+    outcome = builder.build({**job, "cache": str(tmp_path / "file")}, now=NOW_SECONDS)
+    assert (outcome["code"], outcome["is_final"]) == ("cache_not_writable", False)
+    assert outcome["hint"] == "let the service's user write the cache volume; it is tried again"
+
+
+def test_memory_that_runs_out_is_transient(
+    project: UsageProject, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed allocation ends the build, not the builder's answer."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(builder, "build_segment", fail)
+    outcome = built(project, cache)
+    assert (outcome["code"], outcome["is_final"]) == ("builder_out_of_memory", False)
