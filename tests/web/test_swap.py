@@ -95,8 +95,13 @@ def test_a_new_snapshot_swaps_in_without_a_failed_request(
             assert seen == sorted(seen)
             assert seen[0] == "s0001"
         assert {snapshot for client in clients for snapshot in _ids(client)} == set(expected)
-        assert service.diagnostics()["datasets"]["usage"]["previous"]["snapshot_id"] == "s0003"
+        service.wait(lambda: _previous(service) == "s0003", 5.0)
         assert value(service, "offloader_generation") == 5
+
+
+def _previous(service: Running) -> str:
+    previous = service.diagnostics()["datasets"]["usage"]["previous"]
+    return str(previous and previous["snapshot_id"])
 
 
 def _ids(client: Client) -> set[str]:
@@ -125,7 +130,8 @@ def test_a_bad_snapshot_never_swaps_in(project: UsageProject, tmp_path: Path) ->
         assert (line["level"], line["code"]) == ("warning", "file_size_differs")
         publish(project, usage_table(ROWS, factor=3), "s0003")
         await_served(service, "s0003")
-        assert value(service, "offloader_refresh_ok", dataset="usage") == 1
+        # The reloader tells after the commit: a moment later than the data is seen.
+        service.wait(lambda: value(service, "offloader_refresh_ok", dataset="usage") == 1, 5.0)
         assert service.ask(GROUPED, key).headers["etag"] != before.headers["etag"]
 
 
