@@ -1,16 +1,18 @@
-"""State that outlives a restart: what each dataset serves and what was tried, in state.json."""
+"""State that outlives a restart: what each dataset serves and what was tried, in a state file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from offloader.catalog.manifest import Manifest
-from offloader.service.cache import Cache, write_whole
+from offloader.service.cache import write_whole
 
-VERSION = 1
+VERSION = 2
+MAX_ROLLED_BACK = 8
 
 _T = TypeVar("_T")
 
@@ -60,38 +62,90 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class DatasetState:
-    """What is known of one dataset."""
+    """What is known of one dataset.
+
+    `pin` is the id an operator pinned it to, empty for none; `rolled_back` are the snapshots that
+    must stay away, newest last; `accepted` is the digest of one that may come all the same.
+    `copy` counts the rebuilds of the active segment.
+    """
 
     active: Snapshot | None = None
     previous: Snapshot | None = None
     attempt: Attempt = field(default_factory=Attempt)
+    pin: str = ""
+    rolled_back: tuple[Snapshot, ...] = ()
+    accepted: str = ""
+    copy: int = 0
 
     def activated(self, snapshot: Snapshot) -> DatasetState:
         """Return the state after `snapshot` was committed."""
         if self.active and self.active.manifest_digest == snapshot.manifest_digest:
             return replace(self, active=snapshot)
-        return replace(self, active=snapshot, previous=self.active)
+        return replace(self, active=snapshot, previous=self.active, copy=0)
+
+    def rolled_back_to(self, snapshot: Snapshot) -> DatasetState:
+        """Return the state after `snapshot` took the place of an active one that is bad."""
+        if self.active is None:
+            return self.activated(snapshot)
+        bad = (*self.rolled_back, self.active)[-MAX_ROLLED_BACK:]
+        return replace(self, active=snapshot, previous=None, rolled_back=bad, accepted="", copy=0)
+
+    def accepting(self, manifest_digest: str) -> DatasetState:
+        """Return the state in which one snapshot may be served whatever is known of it."""
+        away = tuple(s for s in self.rolled_back if s.manifest_digest != manifest_digest)
+        return replace(self, rolled_back=away, accepted=manifest_digest)
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Return every snapshot that is remembered, the active one first."""
+        known = (self.active, self.previous, *reversed(self.rolled_back))
+        return tuple(snapshot for snapshot in known if snapshot is not None)
 
 
-State = Mapping[str, DatasetState]
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The files of one dataset that must stay in the cache: ids of parts, digests of manifests."""
+
+    parts: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
 
 
-def load_state(cache: Cache) -> dict[str, DatasetState]:
-    """Read the state; one that is missing or damaged is empty: everything is then built anew."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a state file says.
+
+    `contracts` are the documents (project, datasets, endpoints; no keys) that the active segments
+    are served under; empty before the first swap. `holds` is by dataset.
+    """
+
+    datasets: Mapping[str, DatasetState] = field(default_factory=dict)
+    contracts: Mapping[str, Any] = field(default_factory=dict)
+    holds: Mapping[str, Held] = field(default_factory=dict)
+
+
+def load_state(path: Path) -> Saved:
+    """Read a state file; one that is missing or damaged is empty: everything is built anew."""
     try:
-        document = json.loads(cache.state.read_bytes())
+        document = json.loads(path.read_bytes())
         if document["version"] != VERSION:
-            return {}
-        return {name: _dataset(entry) for name, entry in document["datasets"].items()}
+            return Saved()
+        return Saved(
+            {name: _dataset(entry) for name, entry in document["datasets"].items()},
+            dict(document["contracts"]),
+            {name: _held(entry) for name, entry in document["holds"].items()},
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+        return Saved()
 
 
-def save_state(cache: Cache, state: State) -> None:
+def save_state(path: Path, saved: Saved) -> None:
     """Write the state whole, or leave the one before; raises OSError."""
-    datasets = {name: asdict(entry) for name, entry in sorted(state.items())}
-    text = json.dumps({"version": VERSION, "datasets": datasets}, indent=1, ensure_ascii=False)
-    write_whole(cache.state, text.encode())
+    document = {
+        "version": VERSION,
+        "datasets": {name: asdict(entry) for name, entry in sorted(saved.datasets.items())},
+        "contracts": saved.contracts,
+        "holds": {name: asdict(entry) for name, entry in sorted(saved.holds.items())},
+    }
+    write_whole(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
 def _dataset(entry: Mapping[str, Any]) -> DatasetState:
@@ -99,11 +153,25 @@ def _dataset(entry: Mapping[str, Any]) -> DatasetState:
         active=_snapshot(entry["active"]),
         previous=_snapshot(entry["previous"]),
         attempt=_typed(Attempt, entry["attempt"]),
+        pin=_text(entry["pin"]),
+        rolled_back=tuple(_typed(Snapshot, one) for one in entry["rolled_back"]),
+        accepted=_text(entry["accepted"]),
+        copy=int(entry["copy"]),
     )
+
+
+def _held(entry: Mapping[str, Iterable[object]]) -> Held:
+    return Held(tuple(map(_text, entry["parts"])), tuple(map(_text, entry["manifests"])))
 
 
 def _snapshot(entry: Mapping[str, Any] | None) -> Snapshot | None:
     return None if entry is None else _typed(Snapshot, entry)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is expected")
+    return value
 
 
 def _typed(kind: type[_T], entry: Mapping[str, Any]) -> _T:
