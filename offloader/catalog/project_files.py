@@ -9,6 +9,8 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import xxhash
+
 from offloader.catalog.problems import Problems
 from offloader.catalog.project import PROJECT_FILE, Project, read_project
 from offloader.catalog.strict_json import shown
@@ -54,6 +56,24 @@ def read_project_files(root: Path, problems: Problems) -> ProjectFiles:
         "keys_file": project.keys_file,
     }
     return files
+
+
+def fingerprint(root: Path) -> str:
+    """Return the digest of every file that makes up the project at `root`, names and bytes.
+
+    It changes when a file does, also when one cannot be read any more; nothing is parsed but
+    offloader.yml, which names the others.
+    """
+    files = ProjectFiles(root.parent if root.name == PROJECT_FILE else root, Problems())
+    digest = xxhash.xxh3_128()
+    project = read_project(_read(files, PROJECT_FILE), Problems())
+    names = [PROJECT_FILE, *_names(files, project.datasets_dir)]
+    names += [*_names(files, project.endpoints_dir), *filter(None, [project.keys_file])]
+    for name in names:
+        raw = _read_bytes(files, name)
+        digest.update(f"{name}\0{-1 if raw is None else len(raw)}\0".encode())
+        digest.update(raw or b"")
+    return digest.hexdigest()
 
 
 def _refuse(files: ProjectFiles, file: str, code: str, message: str, hint: str) -> None:

@@ -69,7 +69,7 @@ def _serve(settings: Settings, cpus: int) -> None:
         )
     for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container has no default
         signal.signal(number, lambda *_: os._exit(0))
-    location = Path(settings.config).resolve()
+    location = Path(settings.config).absolute()  # links stay: a mounted config swaps them
     catalog, documents = load_catalog(location)
     # Imported late: a wrong setting is told in a tenth of a second.
     from offloader.service import log

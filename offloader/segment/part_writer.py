@@ -7,7 +7,6 @@ every part would hold up each build for as long as the disk takes.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -25,24 +24,25 @@ from offloader.segment.layout import (
     canonical_json,
     pack_header,
 )
+from offloader.segment.temporary import open_temporary
 
-TEMPORARY_GLOB = ".*.tmp"
+_MODE = 0o600
 
 
 class PartWriter:
     """Write the part at `path`, checksums on the fly; nothing appears there before `finish`.
 
     Use it as a context manager: leaving without `finish`, by an error such as a full disk
-    (OSError, ENOSPC), removes the temporary file `.<name>.<random>.tmp`.
+    (OSError, ENOSPC), removes the temporary file `.<name>.<random>.tmp`. That is locked meanwhile,
+    so that a sweep on the same volume lets it be.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._sections: list[Section] = []
         self._offset = HEADER_BYTES
-        self._file, name = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
-        self._temporary: Path | None = Path(name)
+        self._temporary: Path | None
+        self._file, self._temporary = open_temporary(path, _MODE)
         os.lseek(self._file, HEADER_BYTES, os.SEEK_SET)
 
     def __enter__(self) -> PartWriter:
@@ -108,9 +108,9 @@ class PartWriter:
     def abort(self) -> None:
         """Remove the temporary file; does nothing after `finish`."""
         if self._temporary is not None:
-            os.close(self._file)
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
+            os.close(self._file)
 
 
 def _blocks(array: npt.NDArray[Any]) -> Iterator[memoryview]:

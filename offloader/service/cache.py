@@ -1,26 +1,43 @@
-"""The cache volume: where parts, manifests, state and quarantined parts lie.
+"""The cache volume: where parts, manifests, states and quarantined parts lie.
 
 Below its folder:
 
-    segments/<dataset>/<part id>            one part, content-addressed
-    manifests/<dataset>/<manifest digest>   the manifest a segment was built from
-    quarantine/<dataset>/<part id>.<time>   a damaged part, and beside it `….reason`
-    state.json                              what is active, and what was tried
+    segments/<dataset>/<part id>                    one part, content-addressed
+    manifests/<dataset>/<manifest digest>           the manifest a segment was built from
+    manifests/<dataset>/<manifest digest>.counts    what its guards are checked against
+    quarantine/<dataset>/<part id>.<time>           a damaged part, and beside it `….reason`
+    quarantine/<dataset>/<manifest digest>.snapshot a snapshot that must not be served, and why
+    state.json, state.<n>.json                      what instance 0, and n, serves and has tried
+    instances/<n>.lock                              locked while instance n lives
+    leases/<name>                                   files that a living process needs
+    rebuilding/<name>/segments/…                    parts that are built beside those in use
+    collect.lock                                    locked while unneeded files are removed
+
+Several instances may share a volume whose file system has locks.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
+from offloader.catalog.text_rules import IDENTIFIER
 from offloader.errors import SourceUnavailable, StartError
-from offloader.segment.part_writer import TEMPORARY_GLOB
+from offloader.segment.temporary import TEMPORARY_GLOB, open_temporary, remove_abandoned
 
 MIN_FREE_BYTES = 64 << 20
+DIGEST = re.compile("[0-9a-f]{32}")  # the id of a part, the digest of a manifest
+CONTENT = re.compile(rf"({DIGEST.pattern})(\..*)?")  # what is named by one of the two
+FOLDERS = ("segments", "manifests", "quarantine", "instances", "leases")
+_BY_DATASET = FOLDERS[:3]
+_MODE = 0o666
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -43,18 +60,41 @@ class Cache:
         """Return where a copy of a manifest belongs."""
         return self.root / "manifests" / dataset / digest
 
+    def counts(self, dataset: str, digest: str) -> Path:
+        """Return where the numbers of a built snapshot belong."""
+        return self.root / "manifests" / dataset / f"{digest}.counts"
+
+    def quarantine_of(self, dataset: str) -> Path:
+        """Return the folder of what of a dataset was put away."""
+        return self.root / "quarantine" / dataset
+
+    @property
+    def leases(self) -> Path:
+        """The folder of leases."""
+        return self.root / "leases"
+
+    @property
+    def collect_lock(self) -> Path:
+        """The file that a collector has locked, and whoever takes a lease for a moment."""
+        return self.root / "collect.lock"
+
+    def datasets(self) -> list[str]:
+        """Return the datasets that have a folder on the volume, by name."""
+        folders = (folder for kind in _BY_DATASET for folder in folders_in(self.root / kind))
+        return sorted({folder.name for folder in folders if IDENTIFIER.fullmatch(folder.name)})
+
     def prepare(self) -> None:
         """Make the folders and prove that they can be written.
 
         Raises StartError: `cache_not_writable` or `cache_full`.
         """
-        probe = self.root / f".probe-{os.getpid()}"
+        probe = self.root / f".probe.{token_hex(8)}.tmp"
         try:
-            for folder in ("segments", "manifests", "quarantine"):
+            for folder in FOLDERS:
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
             probe.write_bytes(b"\0" * 4096)
         except OSError as error:
-            raise _unusable(self.root, error) from error
+            raise unusable(self.root, error) from error
         finally:
             _remove(probe)
         free_bytes = shutil.disk_usage(self.root).free
@@ -64,11 +104,12 @@ class Cache:
     def keep_manifest(self, dataset: str, digest: str, raw: bytes) -> Path:
         """Keep a copy of a manifest and return its path; raises SourceUnavailable on a full disk.
 
-        A copy that is there already is replaced only if it differs.
+        A copy that is there already is replaced only if it differs. It counts as new all the same,
+        so that no collector removes it before somebody has a lease on it.
         """
         path = self.manifest(dataset, digest)
         try:
-            if not path.exists() or path.read_bytes() != raw:
+            if not _is_kept(path, raw):
                 write_whole(path, raw)
         except OSError as error:
             raise disk_error(error) from error
@@ -76,27 +117,25 @@ class Cache:
 
     def quarantine(self, dataset: str, part_id: str, reason: str, now: float) -> None:
         """Move a damaged part away, with the reason beside it; it will be built again."""
-        target = self.root / "quarantine" / dataset / f"{part_id}.{int(now)}"
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.part(dataset, part_id).replace(target)
-            target.with_name(f"{target.name}.reason").write_text(f"{reason}\n", encoding="utf-8")
-        except OSError:
-            _remove(self.part(dataset, part_id))
+        from offloader.service.quarantine import put_away
+
+        put_away(self, dataset, [part_id], reason, now)
 
     def quarantined(self, dataset: str) -> int:
         """Return how many parts of a dataset lie in quarantine."""
-        folder = self.root / "quarantine" / dataset
-        return sum(1 for path in folder.glob("*") if path.suffix != ".reason")
+        from offloader.service.quarantine import quarantined_parts
+
+        return quarantined_parts(self, dataset)
 
     def sweep(self, datasets: Iterable[str]) -> None:
-        """Remove what a killed process left half written."""
+        """Remove what killed processes left half written; what is being written stays."""
         folders = [self.root]
         for dataset in datasets:
             folders += [self.part(dataset, "x").parent, self.manifest(dataset, "x").parent]
         for folder in folders:
             for path in folder.glob(TEMPORARY_GLOB):
-                _remove(path)
+                with suppress(OSError):
+                    remove_abandoned(path)
 
     def free_bytes(self) -> int:
         """Return the free bytes of the volume, 0 when it cannot be asked."""
@@ -106,19 +145,39 @@ class Cache:
             return 0
 
 
+def folders_in(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the folders in a folder, by name; links and other files are passed over."""
+    return (entry for entry in _entries(folder) if entry.is_dir(follow_symlinks=False))
+
+
+def files_in(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the regular files in a folder, by name; links and other files are passed over."""
+    return (entry for entry in _entries(folder) if entry.is_file(follow_symlinks=False))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, nothing when there is no such folder; raises OSError."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or the next start, finds all of it or the one before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descriptor, temporary = open_temporary(path, _MODE)
     try:
-        with temporary.open("wb") as file:
+        with open(descriptor, "wb", closefd=False) as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
         temporary.replace(path)
     except OSError:
         _remove(temporary)
         raise
+    finally:
+        os.close(descriptor)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -136,7 +195,8 @@ def disk_error(error: OSError) -> SourceUnavailable:
     return SourceUnavailable("cache_not_writable", what, hint)
 
 
-def _unusable(root: Path, error: OSError) -> StartError:
+def unusable(root: Path, error: OSError) -> StartError:
+    """Return the error for a cache folder that cannot be used."""
     if error.errno in _FULL:
         return _full(root, "nothing can be written")
     hint = "mount a volume the service's user can write, or set OFFLOADER_CACHE_DIR"
@@ -146,6 +206,15 @@ def _unusable(root: Path, error: OSError) -> StartError:
 def _full(root: Path, what: str) -> StartError:
     hint = f"free at least {MIN_FREE_BYTES >> 20} MiB there, or set OFFLOADER_CACHE_DIR"
     return StartError("cache_full", f"{root}: {what}", hint)
+
+
+def _is_kept(path: Path, raw: bytes) -> bool:
+    """Tell whether a file is there with this content, and let it count as new."""
+    try:
+        os.utime(path)
+        return path.read_bytes() == raw
+    except (FileNotFoundError, PermissionError):
+        return False
 
 
 def _remove(path: Path) -> None:

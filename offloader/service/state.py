@@ -83,12 +83,16 @@ class DatasetState:
             return replace(self, active=snapshot)
         return replace(self, active=snapshot, previous=self.active, copy=0)
 
-    def rolled_back_to(self, snapshot: Snapshot) -> DatasetState:
-        """Return the state after `snapshot` took the place of an active one that is bad."""
-        if self.active is None:
-            return self.activated(snapshot)
+    def rolling_back(self) -> DatasetState:
+        """Return the state in which the active snapshot is to give way and stay away."""
+        if self.active is None or self.active in self.rolled_back:
+            return self
         bad = (*self.rolled_back, self.active)[-MAX_ROLLED_BACK:]
-        return replace(self, active=snapshot, previous=None, rolled_back=bad, accepted="", copy=0)
+        return replace(self, rolled_back=bad, accepted="")
+
+    def replaced_by(self, snapshot: Snapshot) -> DatasetState:
+        """Return the state after `snapshot` took the place of an active one that is bad."""
+        return replace(self.activated(snapshot), previous=None)
 
     def accepting(self, manifest_digest: str) -> DatasetState:
         """Return the state in which one snapshot may be served whatever is known of it."""

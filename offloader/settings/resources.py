@@ -15,6 +15,10 @@ from offloader.errors import StartError
 
 _CGROUP_MOUNT = Path("sys/fs/cgroup")
 _MEMORY_TOTAL = re.compile(r"^MemTotal:\s+([0-9]+) kB$", re.MULTILINE)
+_MEMORY_AVAILABLE = re.compile(r"^MemAvailable:\s+([0-9]+) kB$", re.MULTILINE)
+# Shared memory is counted as `cache` and `file`, but lies on neither of these two lists.
+_RECLAIMABLE = re.compile(r"^(?:in)?active_file ([0-9]{1,20})$", re.MULTILINE)
+_RECLAIMABLE_BELOW = re.compile(r"^total_(?:in)?active_file ([0-9]{1,20})$", re.MULTILINE)
 _MAX_FILE_CHARACTERS = 64 * 1024
 
 
@@ -43,6 +47,31 @@ def memory_bytes(root: Path) -> int:
         hint = "run on Linux with /proc mounted"
         raise StartError("memory_unknown", "the memory of this machine cannot be read", hint)
     return min(limits)
+
+
+def memory_available(root: Path) -> int:
+    """Return the bytes that new shared memory may still take, 0 when nothing can be read.
+
+    That is each cgroup's limit less what is in use, where file pages that the kernel can drop do
+    not count as used; and never more than the machine has available. The tightest counts.
+    """
+    available = _MEMORY_AVAILABLE.search(_read(root / "proc/meminfo"))
+    rooms = [int(available[1]) * 1024] if available else []
+    for folder in _folders(root, ""):
+        rooms += _room(folder, "memory.max", "memory.current", _RECLAIMABLE)
+    for folder in _folders(root, "memory"):
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        rooms += _room(folder, *names, _RECLAIMABLE_BELOW)
+    return max(0, min(rooms, default=0))
+
+
+def _room(folder: Path, limit: str, usage: str, reclaimable: re.Pattern[str]) -> list[int]:
+    """Return the bytes left in one cgroup; nothing when it has no limit or cannot be read."""
+    limits, usages = _numbers(folder / limit), _numbers(folder / usage)
+    if not limits or not usages:
+        return []
+    dropped = sum(int(bytes_) for bytes_ in reclaimable.findall(_read(folder / "memory.stat")))
+    return [limits[0] - max(0, usages[0] - dropped)]
 
 
 def _v2_quotas(root: Path) -> Iterator[tuple[int, int]]:

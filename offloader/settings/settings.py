@@ -41,6 +41,7 @@ class Settings:
     memory_limit_bytes: int
     response_cache_bytes: int
     refresh_interval_seconds: float
+    build_limit_seconds: float
     scan_concurrency: int
     drain_seconds: float
     shutdown_seconds: float

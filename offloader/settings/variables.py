@@ -89,6 +89,11 @@ VARIABLES: tuple[Variable, ...] = (
         "Seconds between looks at a manifest for which the dataset says nothing else",
     ),
     Variable(
+        "OFFLOADER_BUILD_LIMIT_SECONDS", "build_limit_seconds", 14_400.0, "14400",
+        parsers.seconds(1, MAX_SECONDS),
+        "How long the build of one snapshot may take before it is ended",
+    ),
+    Variable(
         "OFFLOADER_SCAN_CONCURRENCY", "scan_concurrency", 2, "2", parsers.whole(1, 256),
         "Heavy scans at a time in each worker",
     ),

@@ -1,25 +1,30 @@
 """The attach socket: how workers and the reloader get descriptors from main.
 
 An abstract unix socket of SOCK_SEQPACKET: it needs no writable folder and is gone with main. A
-packet is one JSON object of at most 64 KiB with at most 8 descriptors (SCM_RIGHTS, unix(7)). Main
+packet is one JSON object of at most 128 KiB with at most 64 descriptors (SCM_RIGHTS, unix(7)). Main
 talks only to its own children of its own uid, as the kernel names them (SO_PEERCRED).
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import secrets
 import socket
 import struct
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-MAX_PACKET_BYTES = 64 * 1024
-MAX_DESCRIPTORS = 8
+MAX_PACKET_BYTES = 128 * 1024
+MAX_DESCRIPTORS = 64  # the kernel's own bound is 253
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _DESCRIPTOR = struct.Struct("i")
+# The socket's buffer is full, or too many descriptors are on their way at once (unix(7)).
+_NOT_NOW = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
 
 
 def listen() -> tuple[socket.socket, str]:
@@ -48,6 +53,12 @@ def is_own_child(connection: socket.socket) -> bool:
     return uid == os.getuid() and parent_of(pid) == os.getpid()
 
 
+def is_sibling(connection: socket.socket) -> bool:
+    """Tell whether the peer is a child of the same main and runs as the same user."""
+    pid, uid, _ = _peer(connection)
+    return uid == os.getuid() and parent_of(pid) == os.getppid()
+
+
 def peer_pid(connection: socket.socket) -> int:
     """Return the pid of the process that connected, as the kernel knows it."""
     return _peer(connection)[0]
@@ -68,12 +79,45 @@ def parent_of(pid: int) -> int:
     return int(stat.rpartition(")")[2].split()[1])  # the name before it may hold anything
 
 
+def allow_many_descriptors() -> int:
+    """Raise this process's limit of open descriptors as far as it may; return the limit.
+
+    It bounds three things: the segments main holds, the connections of a worker, and the
+    descriptors on their way through the attach socket, which are counted by user.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
 def send(connection: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:
     """Send one packet; raises OSError when the peer is gone or does not read."""
+    socket.send_fds(connection, [_packet(message)], list(descriptors))
+
+
+def send_now(connection: socket.socket, message: object, descriptors: Sequence[int] = ()) -> bool:
+    """Send one packet if the socket takes it at once; return whether it did.
+
+    Raises OSError when the peer is gone.
+    """
+    packet = _packet(message)
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
+    try:
+        # Not socket.send_fds: it drops the flag.
+        connection.sendmsg([packet], [rights] if descriptors else [], socket.MSG_DONTWAIT)
+    except OSError as error:
+        if error.errno in _NOT_NOW:
+            return False
+        raise
+    return True
+
+
+def _packet(message: object) -> bytes:
     packet = json.dumps(message, separators=(",", ":")).encode()
     if len(packet) > MAX_PACKET_BYTES:
         raise ValueError(f"a packet of {len(packet)} bytes is too large")
-    socket.send_fds(connection, [packet], list(descriptors))
+    return packet
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -24,10 +24,11 @@ class Word(IntEnum):
     STARTED_AT_US = auto()  # microseconds since the epoch
     COMMITTED_AT_US = auto()  # microseconds since the epoch
     SWAP_DURATION_NS = auto()  # from the start of prepare to the commit, of the last swap
-    SHARED_BYTES = auto()
+    SHARED_BYTES = auto()  # of segments in shared memory, whoever still maps them
     LIMIT_BYTES = auto()
     WORKER_RESTARTS = auto()
     RELOADER_RESTARTS = auto()
+    MAPPED_BYTES = auto()  # of segments that are mapped from the cache's files instead
 
 
 class ControlReader:

@@ -7,13 +7,23 @@ segment cannot change under a reader, whoever holds the descriptor.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import mmap
 import os
+import weakref
+
+import numpy as np
 
 # fcntl.h; Python names F_SEAL_FUTURE_WRITE only from 3.13 on.
 F_SEAL_FUTURE_WRITE = 0x0010
 _COPY_BYTES = 1 << 30
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.mmap.restype = ctypes.c_void_p
+_LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+_LIBC.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_MAP_FAILED = ctypes.c_void_p(-1).value
 
 
 def create_memory(name: str, size_bytes: int) -> int:
@@ -82,11 +92,27 @@ def seal_size(descriptor: int) -> None:
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
 
 
-def map_sealed(descriptor: int) -> mmap.mmap:
-    """Map a sealed memory file for reading; the descriptor may be closed afterwards."""
+def map_sealed(descriptor: int) -> memoryview:
+    """Map a file that never changes for reading; it is unmapped when nobody refers to it.
+
+    The file is a sealed memory file, or one of the cache that is never written in place. The
+    descriptor may be closed afterwards. Raises OSError, ValueError for an empty file.
+    """
+    size_bytes = os.fstat(descriptor).st_size
+    if size_bytes == 0:
+        raise ValueError("an empty file cannot be mapped")
     # Private: kernels before 6.7 refuse a shared mapping of a write-sealed file. The pages are
-    # shared all the same, for nobody writes them.
-    return mmap.mmap(descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+    # shared all the same, for nobody writes them. Not mmap.mmap: each keeps a descriptor open, and
+    # a worker maps hundreds of parts.
+    kind = (mmap.PROT_READ, mmap.MAP_PRIVATE)
+    address = _LIBC.mmap(None, size_bytes, *kind, descriptor, 0)
+    if address == _MAP_FAILED:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    pages = (ctypes.c_ubyte * size_bytes).from_address(address)
+    unmap = weakref.finalize(pages, _LIBC.munmap, address, size_bytes)
+    unmap.atexit = False  # a thread may still be reading when the interpreter ends
+    return np.frombuffer(memoryview(pages), np.uint8).data.toreadonly()
 
 
 def map_live(descriptor: int) -> mmap.mmap:

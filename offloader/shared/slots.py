@@ -47,7 +47,7 @@ class Head(IntEnum):
     PID = 0
     HEARTBEAT_NS = 1
     ATTACHED = 2  # the newest generation this worker can serve
-    LOWEST_IN_USE = 3  # the oldest generation a request under way still reads
+    LOWEST_IN_USE = 3  # the oldest generation a long request still reads; 0 when there is none
     IN_FLIGHT = 4
 
 

@@ -1,20 +1,41 @@
-"""The admin port: health, readiness, status, metrics and diagnostics."""
+"""The admin port: health, readiness, status, metrics, diagnostics, and actions of operators."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import time
+from functools import partial
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sanic import Blueprint, HTTPResponse
 from sanic import Request as HttpRequest
+from sanic.exceptions import MethodNotAllowed
 
 from offloader.errors import RequestError
+from offloader.service.actions import KINDS, Kind
+from offloader.service.worker.action_client import ask_reloader
+from offloader.service.worker.answer import not_ready
 from offloader.service.worker.metrics import exposition
-from offloader.service.worker.status import View, diagnostics, reasons_not_ready, status
+from offloader.service.worker.status import (
+    View,
+    dataset_names,
+    diagnostics,
+    reasons_not_ready,
+    status,
+)
+from offloader.web.admin_actions import (
+    DEFAULT_WAIT_SECONDS,
+    STATUSES,
+    action_of,
+    read_body,
+    told,
+)
 from offloader.web.reply import error_response, request_id_of, translate
 from offloader.web.worker import Worker
+
+FINGERPRINT_DIGITS = 12
 
 admin = Blueprint("admin")
 
@@ -47,12 +68,34 @@ async def show_diagnostics(request: HttpRequest) -> HTTPResponse:
     return _json(diagnostics(_view(request), time.time()))
 
 
+async def act(request: HttpRequest, dataset: str, kind: Kind) -> HTTPResponse:
+    """Have the reloader carry out an action, and say what came of it."""
+    by = _check_token(request)
+    view = _view(request)
+    if view.generation is None:
+        raise not_ready("this worker has not attached the served generation")
+    if dataset not in dataset_names(view):
+        message = "there is no such dataset: /status lists them"
+        raise RequestError(404, "not_found", "unknown_dataset", message)
+    fields = read_body(kind, str(request.headers.get("content-type", "")), request.body)
+    action = action_of(kind, dataset, by, fields)
+    wait_seconds = fields.get("wait_seconds", DEFAULT_WAIT_SECONDS)
+    result = await ask_reloader(_worker(request).address, action, wait_seconds)
+    response = _json(told(action, result), STATUSES[result.outcome])
+    response.headers["X-Request-Id"] = request_id_of(request)
+    return response
+
+
 async def refuse(request: HttpRequest, error: Exception) -> HTTPResponse:
     """Answer what went wrong."""
+    if isinstance(error, MethodNotAllowed):
+        # Sanic names none for a path with a parameter: only an action has one.
+        error.headers.setdefault("Allow", "POST")
     return error_response(translate(error, request), request_id_of(request))
 
 
-def _check_token(request: HttpRequest) -> None:
+def _check_token(request: HttpRequest) -> str:
+    """Return the fingerprint of the admin token, which the request must bear."""
     token = _worker(request).settings.admin_token
     if token is None:
         message = "set OFFLOADER_ADMIN_TOKEN to use this route"
@@ -63,6 +106,7 @@ def _check_token(request: HttpRequest) -> None:
         message = "send the admin token as Authorization: Bearer <token>"
         headers = (("WWW-Authenticate", "Bearer"),)
         raise RequestError(401, "unauthorized", "unauthorized", message, headers=headers)
+    return hashlib.sha256(given).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def _worker(request: HttpRequest) -> Worker:
@@ -88,3 +132,7 @@ for _path, _handler in (
     ("/diagnostics", show_diagnostics),
 ):
     admin.add_route(_handler, _path, methods=("GET", "HEAD"))
+for _kind in KINDS:
+    admin.add_route(
+        partial(act, kind=_kind), f"/datasets/<dataset:str>/{_kind}", ["POST"], name=_kind
+    )

@@ -10,6 +10,7 @@ from sanic import Request, Sanic
 from sanic.config import Config
 
 from offloader.service import log
+from offloader.service.action_packets import MAX_WAIT_SECONDS
 from offloader.settings.settings import Settings
 from offloader.web import admin as admin_routes
 from offloader.web import api as api_routes
@@ -47,6 +48,7 @@ def make_apps(setup: Setup) -> App:
     api.blueprint(api_routes.api)
     api.error_handler.add(Exception, api_routes.refuse)
     admin = _app(ADMIN_NAME, settings)
+    admin.config.RESPONSE_TIMEOUT = int(MAX_WAIT_SECONDS) + 60  # an action may be waited for
     admin.blueprint(admin_routes.admin)
     admin.error_handler.add(Exception, admin_routes.refuse)
 

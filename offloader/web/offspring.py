@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.managers import SyncManager
+from secrets import token_hex
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -19,7 +20,8 @@ _PR_SET_PDEATHSIG = 1
 
 def start_state_server() -> SyncManager:
     """Start what `multiprocessing.Manager` starts, as a child that dies with main."""
-    server = SyncManager(ctx=get_context())
+    # A name of no file system: the default is a socket below /tmp, which may be read-only.
+    server = SyncManager(f"\0offloader-state-{token_hex(16)}", ctx=get_context())
     server.start(die_with, (os.getpid(),))
     return server
 

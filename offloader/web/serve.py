@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sanic import Sanic
@@ -24,10 +25,12 @@ from sanic.worker.manager import WorkerManager
 from offloader.errors import StartError
 from offloader.service import log
 from offloader.service.cache import Cache
+from offloader.service.instance import claim
 from offloader.service.main.memory import MainMemory, load_first_generation
 from offloader.service.main.watchdog import Watchdog, Watched
 from offloader.service.project import Project
 from offloader.service.reloader.process import RELOADER_NAME, ReloaderSetup, run_reloader
+from offloader.settings.resources import memory_available
 from offloader.settings.settings import Settings
 from offloader.shared.control import Word
 from offloader.shared.slots import Head
@@ -38,6 +41,7 @@ from offloader.web.worker import worker_number
 BACKLOG = 1024
 GAVE_UP_EXIT = 1
 _SPARE_SECONDS = 5.0
+RESERVE_BYTES = 64 << 20  # left to the processes when segments are loaded
 
 
 def serve(settings: Settings, project: Project, *, threads: int) -> None:
@@ -50,10 +54,12 @@ def serve(settings: Settings, project: Project, *, threads: int) -> None:
     admin_socket = bind("OFFLOADER_ADMIN_PORT", settings.admin_host, settings.admin_port)
     cache = Cache(settings.cache_dir)
     cache.prepare()
-    memory = load_first_generation(settings, project, cache)
+    instance = claim(cache, socket.gethostname())  # held until this process ends
+    memory = load_first_generation(settings, project, cache, instance.state, _available_bytes)
     memory.server.start()
-    setup = Setup(settings, memory.server.address)
-    reloader = ReloaderSetup(settings, project, memory.server.address, threads)
+    address = memory.server.address
+    setup = Setup(settings, address)
+    reloader = ReloaderSetup(settings, project, address, instance.state, instance.number, threads)
     loader = AppLoader(factory=partial(make_apps, setup))
     api = loader.load()
     for app, bound in ((api, api_socket), (app_called(ADMIN_NAME), admin_socket)):
@@ -72,6 +78,10 @@ def serve(settings: Settings, project: Project, *, threads: int) -> None:
     startup.Manager = start_state_server  # type: ignore[attr-defined]
     Sanic.serve(primary=api, app_loader=loader)
     log.event("stopped")
+
+
+def _available_bytes() -> int:
+    return max(0, memory_available(Path("/")) - RESERVE_BYTES)
 
 
 def bind(variable: str, host: str, port: int) -> socket.socket:

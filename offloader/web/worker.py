@@ -28,6 +28,7 @@ class Worker:
 
     def __init__(self, settings: Settings, address: str) -> None:
         self.settings = settings
+        self.address = address
         self._scans = ThreadPoolExecutor(settings.scan_concurrency, thread_name_prefix="scan")
         self._scans_wanted = 0
         number = worker_number(os.environ.get("SANIC_WORKER_NAME", ""))

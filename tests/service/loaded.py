@@ -15,9 +15,10 @@ from offloader.catalog.manifest import Manifest, parse_manifest
 from offloader.segment.build import PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
 from offloader.service.cache import Cache
+from offloader.service.composition import contracts_of
 from offloader.service.generation_document import Document, entry_of, plan_parts
 from offloader.service.project import Project
-from offloader.service.state import DatasetState, Snapshot, load_state, save_state
+from offloader.service.state import DatasetState, Saved, Snapshot, load_state, save_state
 from offloader.sources.local import open_snapshot
 from tests.projects import write_project
 from tests.snapshots import publish_snapshot
@@ -53,7 +54,9 @@ class Loaded:
         self.cache.keep_manifest(dataset, manifest.digest, raw)
         self._build(dataset, manifest, manifest_path)
         active = DatasetState(active=Snapshot.of(manifest))
-        save_state(self.cache, {**load_state(self.cache), dataset: active})
+        saved = load_state(self.cache.state)
+        datasets = {**saved.datasets, dataset: active}
+        save_state(self.cache.state, Saved(datasets, contracts_of(self.project.documents)))
         return entry_of(self.project.catalog, dataset, manifest)
 
     def document(self, **entries: Document) -> Document:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from offloader.errors import StartError
-from offloader.settings.resources import cpu_count, memory_bytes
+from offloader.settings.resources import cpu_count, memory_available, memory_bytes
 
-MEMORY_TOTAL = "MemTotal:       16000000 kB\nMemFree:        1 kB\n"
+MEMORY_TOTAL = "MemTotal:       16000000 kB\nMemFree:        1 kB\nMemAvailable:   12000000 kB\n"
 TOTAL_BYTES = 16_000_000 * 1024
+AVAILABLE_BYTES = 12_000_000 * 1024
+MIB = 1 << 20
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
@@ -128,3 +130,143 @@ def test_memory_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(StartError) as refusal:
         memory_bytes(tmp_path)
     assert refusal.value.code == "memory_unknown"
+
+
+V2_STAT = """anon 104857600
+file 209715200
+shmem 157286400
+inactive_anon 262144000
+active_anon 0
+inactive_file 41943040
+active_file 10485760
+workingset_refault_file 7
+"""
+V1_STAT = """cache 1
+active_file 1
+inactive_file 1
+total_cache 209715200
+total_shmem 157286400
+total_inactive_anon 262144000
+total_inactive_file 41943040
+total_active_file 10485760
+"""
+
+
+def test_without_a_limit_the_machine_says_what_is_available(tmp_path: Path) -> None:
+    """A process under no limit may take what the machine can give."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": "max\n",
+            "sys/fs/cgroup/memory.current": "1048576\n",
+        },
+    )
+    assert memory_available(root) == AVAILABLE_BYTES
+
+
+def test_v2_shared_memory_is_in_use_and_file_pages_are_not(tmp_path: Path) -> None:
+    """Of 512 MiB with 300 used, the 50 of file pages can be dropped, the 150 shared cannot."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": str(512 * MIB),
+            "sys/fs/cgroup/memory.current": str(300 * MIB),
+            "sys/fs/cgroup/memory.stat": V2_STAT,
+        },
+    )
+    assert memory_available(root) == 262 * MIB
+
+
+def test_v1_counts_what_the_groups_below_use_too(tmp_path: Path) -> None:
+    """In v1 the totals are those that the limit holds for; the plain lines are the own ones."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "4:memory:/docker/unseen\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": str(512 * MIB),
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": str(300 * MIB),
+            "sys/fs/cgroup/memory/memory.stat": V1_STAT,
+        },
+    )
+    assert memory_available(root) == 262 * MIB
+
+
+def test_the_nested_group_with_the_least_room_counts(tmp_path: Path) -> None:
+    """A wide limit that neighbours have filled leaves less than a narrow one that is empty."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/pod/container\n",
+            "sys/fs/cgroup/pod/memory.max": str(1024 * MIB),
+            "sys/fs/cgroup/pod/memory.current": str(1000 * MIB),
+            "sys/fs/cgroup/pod/memory.stat": V2_STAT,
+            "sys/fs/cgroup/pod/container/memory.max": str(256 * MIB),
+            "sys/fs/cgroup/pod/container/memory.current": str(10 * MIB),
+            "sys/fs/cgroup/pod/container/memory.stat": "",
+        },
+    )
+    assert memory_available(root) == 74 * MIB
+
+
+def test_a_group_over_its_limit_has_no_room(tmp_path: Path) -> None:
+    """A limit lowered below what is in use leaves 0 bytes, not a negative number."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": str(100 * MIB),
+            "sys/fs/cgroup/memory.current": str(200 * MIB),
+        },
+    )
+    assert memory_available(root) == 0
+
+
+def test_a_limit_above_what_the_machine_has_left_adds_nothing(tmp_path: Path) -> None:
+    """The machine may be fuller than the container."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": str(TOTAL_BYTES),
+            "sys/fs/cgroup/memory.current": "0",
+        },
+    )
+    assert memory_available(root) == AVAILABLE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("limit", "usage"),
+    [("", "1"), ("junk", "1"), ("-1", "1"), ("1048576", "junk"), ("9" * 21, "1")],
+)
+def test_a_group_that_cannot_be_read_is_passed_over(tmp_path: Path, limit: str, usage: str) -> None:
+    """Garbage in a group's files is no limit; what the machine has available still counts."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": limit,
+            "sys/fs/cgroup/memory.current": usage,
+        },
+    )
+    assert memory_available(root) == AVAILABLE_BYTES
+
+
+def test_garbage_among_the_figures_counts_as_used(tmp_path: Path) -> None:
+    """Only lines in the known form make usage smaller."""
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": str(100 * MIB),
+            "sys/fs/cgroup/memory.current": str(40 * MIB),
+            "sys/fs/cgroup/memory.stat": "inactive_file -5\nactive_file x\n\x00\ninactive_file",
+        },
+    )
+    assert memory_available(root) == 60 * MIB
+
+
+def test_nothing_to_read_is_nothing_available(tmp_path: Path) -> None:
+    """Without any number nothing may be taken, and nothing is raised."""
+    assert memory_available(tmp_path) == 0

@@ -9,13 +9,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from offloader.errors import SnapshotRefused, SourceUnavailable
+from offloader.errors import Problem, SnapshotRefused, SourceUnavailable
 
-BUILD_LIMIT_SECONDS = 4 * 3600.0
 _SHOWN_BYTES = 2000
 
 
-def run_build(job: Mapping[str, Any], *, limit_seconds: float = BUILD_LIMIT_SECONDS) -> int:
+def run_build(job: Mapping[str, Any], *, limit_seconds: float) -> int:
     """Build the parts of one segment; return the bytes written.
 
     Raises SnapshotRefused when the snapshot itself is to blame, else SourceUnavailable: also when
@@ -34,7 +33,7 @@ def run_build(job: Mapping[str, Any], *, limit_seconds: float = BUILD_LIMIT_SECO
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        hint = "publish a smaller snapshot, or give the container more processors"
+        hint = "publish a smaller snapshot, or raise OFFLOADER_BUILD_LIMIT_SECONDS"
         message = f"the build took more than {limit_seconds:g} s"
         raise SourceUnavailable("builder_timeout", message, hint) from None
     except BaseException:
@@ -53,5 +52,7 @@ def _written(out: bytes, err: bytes, returncode: int) -> int:
         raise SourceUnavailable("builder_killed", message.strip(), hint) from None
     if outcome["ok"]:
         return int(outcome["written_bytes"])
-    kind = SnapshotRefused if outcome["is_final"] else SourceUnavailable
-    raise kind(outcome["code"], outcome["message"], outcome["hint"])
+    told = (outcome["code"], outcome["message"], outcome["hint"])
+    if outcome["is_final"]:
+        raise SnapshotRefused(*told, (Problem(**problem) for problem in outcome["problems"]))
+    raise SourceUnavailable(*told)

@@ -12,12 +12,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from offloader.catalog.compatibility import served_columns
 from offloader.catalog.documents import parse_documents
-from offloader.catalog.guards import check_guards
 from offloader.catalog.manifest import Manifest, parse_manifest
 from offloader.catalog.model import Catalog, Dataset
 from offloader.errors import (
@@ -30,6 +32,7 @@ from offloader.errors import (
 from offloader.segment.build import BuildReport, PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
 from offloader.service.cache import Cache, disk_error
+from offloader.service.counts import counts_of, refuse_unguarded, save_counts
 from offloader.service.generation_document import plan_parts
 from offloader.sources.local import open_snapshot
 
@@ -56,6 +59,8 @@ def build(job: Mapping[str, Any], *, now: float) -> dict[str, Any]:
 
     `{"ok": true, "row_count", "written_bytes"}`, or `{"ok": false, "code", "message", "hint",
     "is_final", "problems"}` where a final failure is the snapshot's own.
+
+    Parts are written below `target`, a cache's folder, so that a rebuild can be made aside.
     """
     try:
         report = _build(job, now)
@@ -75,18 +80,20 @@ def build(job: Mapping[str, Any], *, now: float) -> dict[str, Any]:
 def _build(job: Mapping[str, Any], now: float) -> BuildReport:
     catalog = parse_documents(job["documents"])
     dataset = catalog.datasets[job["dataset"]]
-    cache = Cache(Path(job["cache"]))
-    manifest_path = Path(job["manifest_path"])
-    manifest = parse_manifest(Path(job["manifest_copy"]).read_bytes(), manifest_path.name)
+    cache, target = Cache(Path(job["cache"])), Cache(Path(job["target"]))
+    copy = Path(job["manifest_copy"])
+    manifest = parse_manifest(copy.read_bytes(), Path(job["manifest_path"]).name)
     columns_id = plan_parts(catalog, dataset.id, manifest).columns_id
     try:
         report = _build_parts(job, catalog, dataset, manifest)
     except SegmentCorrupt as error:
-        cache.quarantine(dataset.id, columns_id, error.message, now)
+        target.quarantine(dataset.id, columns_id, error.message, now)
         report = _build_parts(job, catalog, dataset, manifest)
+    counts = counts_of(dataset.guards, report.row_count, report.null_counts, report.duplicate_keys)
+    save_counts(cache, dataset.id, manifest.digest, counts)
     # A snapshot that was served before is only built again: it was young enough in its time.
-    admitted = manifest.watermark / 1e6 if job["was_active"] else now
-    _check_guards(dataset, manifest, report, job["previous_row_count"], admitted)
+    admitted = manifest.watermark / 1e6 if job["was_served"] else now
+    refuse_unguarded(dataset.guards, manifest, counts, job["previous_row_count"], admitted)
     return report
 
 
@@ -94,19 +101,21 @@ def _build_parts(
     job: Mapping[str, Any], catalog: Catalog, dataset: Dataset, manifest: Manifest
 ) -> BuildReport:
     """Write the missing parts; raises SegmentCorrupt when the columns part is damaged."""
-    cache, manifest_path = Cache(Path(job["cache"])), Path(job["manifest_path"])
-    snapshot = open_snapshot(
-        manifest, manifest_path, dataset, root=Path(job["root"]), threads=job["threads"]
-    )
+    target = Cache(Path(job["target"]))
     plan = plan_parts(catalog, dataset.id, manifest)
     targets = PartTargets(
-        cache.part(dataset.id, plan.columns_id),
-        tuple((spec, cache.part(dataset.id, part_id)) for spec, part_id in plan.paths),
+        target.part(dataset.id, plan.columns_id),
+        tuple((spec, target.part(dataset.id, part_id)) for spec, part_id in plan.paths),
     )
     targets.columns.parent.mkdir(parents=True, exist_ok=True)
+    tables: Iterable[pa.Table] = ()
+    if not targets.columns.exists():  # else the files are not needed, and may be gone
+        source, root = Path(job["manifest_path"]), Path(job["root"])
+        snapshot = open_snapshot(manifest, source, dataset, root=root, threads=job["threads"])
+        tables = snapshot.tables()
     return build_segment(
-        snapshot.tables(),
-        snapshot.columns,
+        tables,
+        served_columns(manifest, dataset),
         dataset.tenant_column,
         targets,
         _facts(manifest),
@@ -123,22 +132,6 @@ def _facts(manifest: Manifest) -> SnapshotFacts:
         manifest.watermark,
         manifest.created_at,
     )
-
-
-def _check_guards(
-    dataset: Dataset, manifest: Manifest, report: BuildReport, previous: int | None, now: float
-) -> None:
-    problems = check_guards(
-        dataset.guards,
-        row_count=report.row_count,
-        previous_row_count=previous,
-        watermark=manifest.watermark,
-        now=int(now * 1e6),
-        null_counts=report.null_counts,
-        duplicate_keys=report.duplicate_keys,
-    )
-    if problems:
-        raise SnapshotRefused.of(problems)
 
 
 def _failure(

@@ -12,13 +12,15 @@ from typing import Any
 
 from offloader.errors import OffloaderError
 from offloader.service import log
+from offloader.service.generation_document import encode
 from offloader.service.main.generations import Generations
 from offloader.service.main.part_store import DamagedPart
 from offloader.shared.attach import is_own_child, listen, peer_pid, receive, send
 from offloader.shared.control import ControlBlock, Word
+from offloader.shared.memory import memory_of
 from offloader.shared.slots import Slots
 
-SEND_SECONDS = 10.0
+SEND_SECONDS = 10.0  # for answers; what workers are offered never waits
 _PAUSE_SECONDS = 0.1
 
 
@@ -63,11 +65,12 @@ class AttachServer:
             timeout = int(SEND_SECONDS).to_bytes(8, "little") + bytes(8)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
             try:
-                if _message(connection).get("role") == "reloader":
+                hello = _message(connection)
+                if hello.get("role") == "reloader":
                     with self._one_reloader:  # a killed one's last wish may still be under way
                         self._serve_reloader(connection)
                 else:
-                    self._serve_worker(connection)
+                    self._serve_worker(connection, self._head_of(hello.get("worker")))
             except (OSError, EOFError):
                 return
             except Exception as error:
@@ -77,9 +80,14 @@ class AttachServer:
         shared = [self._control.descriptor, self._slots.descriptor, *more]
         send(connection, {"workers": self._slots.workers}, shared)
 
-    def _serve_worker(self, connection: socket.socket) -> None:
+    def _head_of(self, worker: object) -> memoryview:
+        if not isinstance(worker, int) or not 0 <= worker < self._slots.workers:
+            raise ValueError("a worker that has no slot")
+        return self._slots.head(worker)
+
+    def _serve_worker(self, connection: socket.socket, head: memoryview) -> None:
         self._welcome(connection)
-        peer = self._generations.join(connection, peer_pid(connection))
+        peer = self._generations.join(connection, peer_pid(connection), head)
         try:
             while True:
                 self._generations.acknowledge(peer, _message(connection))
@@ -87,7 +95,11 @@ class AttachServer:
             self._generations.leave(peer)
 
     def _serve_reloader(self, connection: socket.socket) -> None:
-        self._welcome(connection, self._generations.committed_descriptor())
+        document = memory_of("offloader-generation", encode(self._generations.committed_document()))
+        try:
+            self._welcome(connection, document)
+        finally:
+            os.close(document)
         try:
             while True:
                 message, descriptors = receive(connection)
@@ -125,7 +137,7 @@ class AttachServer:
         if why_not:
             self._generations.abort(number)
             return {"refused": "not_attached", "message": why_not}
-        return {"prepared": number}
+        return {"prepared": number, "mapped": dict(self._generations.mapped(number))}
 
 
 def _message(connection: socket.socket) -> dict[str, Any]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from offloader.errors import OutOfMemoryBudget
 from offloader.service import log
 from offloader.service.cache import Cache
-from offloader.service.generation_document import cached_entries
 from offloader.service.main.attach_server import AttachServer
 from offloader.service.main.generations import Generations
 from offloader.service.main.part_store import DamagedPart, damaged_parts
+from offloader.service.main.warm_start import warm_document
 from offloader.service.project import Project
-from offloader.service.state import load_state
+from offloader.service.state import Saved, load_state
 from offloader.settings.settings import Settings
 from offloader.shared.control import ControlBlock, Word
 from offloader.shared.slots import Slots
@@ -30,49 +31,60 @@ class MainMemory:
     server: AttachServer
 
 
-def load_first_generation(settings: Settings, project: Project, cache: Cache) -> MainMemory:
-    """Load, verify and commit what the cache holds; what is cold or damaged is built later."""
+def load_first_generation(
+    settings: Settings,
+    project: Project,
+    cache: Cache,
+    state: Path,
+    available_bytes: Callable[[], int],
+) -> MainMemory:
+    """Load, verify and commit what the cache holds; what is cold or damaged is built later.
+
+    `state` is the instance's state file; `available_bytes` tells what memory is still to be had.
+    """
     control = ControlBlock()
     control[Word.WORKERS] = settings.workers
     control[Word.STARTED_AT_US] = int(time.time() * 1e6)
     control[Word.LIMIT_BYTES] = settings.memory_limit_bytes
     slots = Slots(settings.workers)
-    generations = Generations(cache, control, settings.memory_limit_bytes, time.time)
-    entries = cached_entries(cache, project.catalog, load_state(cache))
+    limit_bytes = settings.memory_limit_bytes
+    generations = Generations(cache, control, limit_bytes, time.time, available_bytes)
     began = time.monotonic()
-    _commit_first(generations, cache, project, entries)
-    if entries:
+    datasets = _commit_first(generations, cache, project, load_state(state))
+    if datasets:
         log.event(
             "segments_loaded",
-            datasets=len(entries),
-            bytes=control[Word.SHARED_BYTES],
+            datasets=datasets,
+            bytes=control[Word.SHARED_BYTES] + control[Word.MAPPED_BYTES],
             seconds=round(time.monotonic() - began, 3),
         )
     return MainMemory(control, slots, AttachServer(generations, control, slots))
 
 
-def _commit_first(
-    generations: Generations, cache: Cache, project: Project, entries: Mapping[str, Any]
-) -> None:
-    """Commit the cached entries, without those that are damaged or do not fit."""
-    wanted = dict(entries)
+def _commit_first(generations: Generations, cache: Cache, project: Project, saved: Saved) -> int:
+    """Commit what is cached, without what is damaged or cannot be loaded; return how many."""
+    without: set[str] = set()
     while True:
+        document = warm_document(cache, project, saved, without)
+        entries = document["snapshots"]
         try:
-            document = {"documents": project.documents, "snapshots": wanted}
             generations.commit(generations.prepare(document))
-            return
+            return len(entries)
         except DamagedPart as error:
             _quarantine(cache, error)
             # Its other parts too: found one swap at a time, they would hold the dataset up.
-            for other in damaged_parts(cache, error.dataset, wanted.pop(error.dataset)["parts"]):
+            for other in damaged_parts(cache, error.dataset, entries[error.dataset]["parts"]):
                 _quarantine(cache, other)
-        except OutOfMemoryBudget as error:
-            _leave_out_largest(cache, wanted, error.message, error.hint)
-        except OSError as error:
-            if not wanted:
+        except (OutOfMemoryBudget, OSError) as error:
+            if not entries:
                 raise
-            hint = "give the container more memory"
-            _leave_out_largest(cache, wanted, f"memory is not to be had: {error}", hint)
+            without.add(_largest(cache, entries))
+            log.error(
+                "segment_not_loaded",
+                dataset=_largest(cache, entries),
+                message=str(error),
+                hint="give the container more memory",
+            )
 
 
 def _quarantine(cache: Cache, damaged: DamagedPart) -> None:
@@ -80,11 +92,9 @@ def _quarantine(cache: Cache, damaged: DamagedPart) -> None:
     log.error("part_quarantined", dataset=damaged.dataset, reason=damaged.message)
 
 
-def _leave_out_largest(cache: Cache, wanted: dict[str, Any], message: str, hint: str) -> None:
-    """Leave out the dataset without which the most others can be served."""
-    name = max(sorted(wanted), key=lambda name: _file_bytes(cache, name, wanted[name]["parts"]))
-    log.error("segment_not_loaded", dataset=name, message=message, hint=hint)
-    del wanted[name]
+def _largest(cache: Cache, entries: Mapping[str, Any]) -> str:
+    """Return the dataset without which the most others can be served."""
+    return max(sorted(entries), key=lambda name: _file_bytes(cache, name, entries[name]["parts"]))
 
 
 def _file_bytes(cache: Cache, dataset: str, part_ids: list[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import select
 import time
@@ -18,6 +17,18 @@ from offloader.shared.memory import map_sealed, memory_of
 from offloader.shared.slots import Head, Slots
 
 BEAT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A generation that can be committed; `mapped` are the bytes of what memory had no room for.
+
+    They are by dataset: what is mapped is served from the page cache, and moves into memory when
+    the same document is prepared again and there is room.
+    """
+
+    number: int
+    mapped: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +54,13 @@ class MainLink:
         self.control = ControlReader(control)
         self.slots = Slots.attach(slots, welcome["workers"])
         with map_sealed(document) as mapping:
-            self.committed: dict[str, Any] = _read(mapping)
+            self.committed: dict[str, Any] = json.loads(bytes(mapping))
         for descriptor in (control, slots, document):
             os.close(descriptor)
         self._began_ns = 0
 
-    def prepare(self, document: Mapping[str, object]) -> int | Refused:
-        """Have a generation loaded and attached by every worker; return its number."""
+    def prepare(self, document: Mapping[str, object]) -> Prepared | Refused:
+        """Have a generation loaded and attached by every worker."""
         self._began_ns = time.monotonic_ns()
         descriptor = memory_of("offloader-generation", encode(document))
         try:
@@ -57,7 +68,7 @@ class MainLink:
         finally:
             os.close(descriptor)
         if "prepared" in answer:
-            return int(answer["prepared"])
+            return Prepared(answer["prepared"], answer["mapped"])
         damaged = answer.get("damaged")
         return Refused(
             answer["refused"],
@@ -78,10 +89,8 @@ class MainLink:
     def _ask(self, message: Mapping[str, object], descriptors: list[int] | None = None) -> Any:
         send(self._connection, message, descriptors or [])
         heart = self.slots.reloader()
-        while not select.select([self._connection], [], [], BEAT_SECONDS)[0]:
+        answered = select.poll()  # not select(): it takes no descriptor above 1,023
+        answered.register(self._connection, select.POLLIN)
+        while not answered.poll(BEAT_SECONDS * 1000):
             heart[Head.HEARTBEAT_NS] = time.monotonic_ns()  # main is loading: nothing hangs
         return receive(self._connection)[0]
-
-
-def _read(mapping: mmap.mmap) -> dict[str, Any]:
-    return dict(json.loads(mapping[:]))

@@ -1,8 +1,8 @@
-"""The reloader: watches snapshot sources, has builds made, and coordinates every swap.
+"""The reloader: starts the work that is due, takes what came of it, and drives every swap.
 
-One thread decides and swaps; looks at sources and builds run in a small pool, so that a slow
-source delays no other dataset. It holds the only copy of nothing: what is served main knows, what
-was tried is in state.json, what was built is in the cache.
+One thread decides and swaps; sources are looked at and built from in a pool, so that a slow one
+delays no other. It holds the only copy of nothing: what is served main knows, what was tried is
+in the state file, what was built is in the cache.
 """
 
 from __future__ import annotations
@@ -12,37 +12,52 @@ import queue
 import random
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from threading import Event, Lock
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from threading import Event
 
-from offloader.catalog.manifest import Manifest
-from offloader.errors import SnapshotRefused, SourceUnavailable
+from offloader.catalog.documents import parse_documents
+from offloader.errors import ConfigError, Problem
 from offloader.service import log
+from offloader.service.actions import Action, Result
 from offloader.service.cache import Cache
+from offloader.service.collect import collect
 from offloader.service.project import Project
+from offloader.service.reloader.attempts import back_off_seconds
+from offloader.service.reloader.config_status import ConfigStatus
+from offloader.service.reloader.config_watch import ConfigSeen
+from offloader.service.reloader.decide import needs_accept
+from offloader.service.reloader.ledger import Ledger
 from offloader.service.reloader.main_link import MainLink, Refused
-from offloader.service.reloader.refresh import (
-    Build,
-    Found,
-    back_off_seconds,
-    build_found,
-    check_pin,
-    contract_of,
-    failed,
-    is_known_failure,
-    is_pinned_away,
-    look,
-)
-from offloader.service.reloader.status import Progress, status_document
-from offloader.service.state import Attempt, DatasetState, Snapshot, save_state
+from offloader.service.reloader.operations import Operations
+from offloader.service.reloader.operator import Allowed, before_work
+from offloader.service.reloader.outcomes import Outcomes
+from offloader.service.reloader.reporter import Reporter
+from offloader.service.reloader.serving import Serving
+from offloader.service.reloader.swap import Swapper
+from offloader.service.reloader.task import Done, Task
+from offloader.service.reloader.work import Build, Work
+from offloader.service.state import Held
 from offloader.shared.slots import Head
 
 LOOKS_AT_ONCE = 64  # threads: most of them wait, for a source or for their turn to build
 HEARTBEAT_SECONDS = 0.5
+CONFIG_TRIES = 8  # each puts one damaged part away
 
-Outcome = tuple[str, Found | None, Attempt | None]
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Where a reloader works: its project, its cache volume, its state file on it."""
+
+    project: Project
+    cache: Cache
+    state: Path
+    refresh_seconds: float
+    is_config_watched: bool = False
+    threads: int = 1
+    instance: int = 0
 
 
 class Reloader:
@@ -50,34 +65,39 @@ class Reloader:
 
     def __init__(
         self,
-        project: Project,
-        cache: Cache,
+        station: Station,
         link: MainLink,
-        state: Mapping[str, DatasetState],
-        *,
-        refresh_interval_seconds: float,
-        threads: int,
         build: Build,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._project = project
-        self._cache = cache
+        self._station = station
+        self._cache = station.cache
         self._link = link
-        self._entries: dict[str, Any] = dict(link.committed["snapshots"])
-        self._interval_seconds = refresh_interval_seconds
-        self._threads = threads
-        self._build = build
         self._clock = clock
-        self._chance = random.Random(os.getpid())
-        self._outcomes: queue.Queue[Outcome] = queue.Queue()
-        self._building = Lock()
+        # Not queue.Queue: a signal handler may put too, while the same thread takes.
+        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look")
-        self._state = {name: self._served_state(name, state) for name in project.catalog.datasets}
-        self._progress = {
-            name: Progress(is_ok=not known.attempt.code) for name, known in self._state.items()
-        }
-        self._due = dict.fromkeys(project.catalog.datasets, 0.0)
+        self._chance = random.Random(os.getpid())
+        self._serving = Serving(self._cache, link.committed)
+        self._swapper = Swapper(self._cache, link, self._serving)
+        self._ledger = Ledger(self._cache, station.state, clock)
+        self._operations = Operations(self._cache, self._serving.snapshot_id)
+        self._outcomes = Outcomes(self._cache, self._ledger, self._swapper, self._operations)
+        self._work = Work(
+            self._cache, build, threads=station.threads, clock=clock, on_build=self._note_build
+        )
+        documents = link.committed.get("desired") or self._serving.documents
+        self._desired = Project(station.project.root, documents, parse_documents(documents))
+        self._config = ConfigStatus(station.is_config_watched, self._desired.catalog.revision)
+        self._reporter = Reporter(
+            link.slots.board, self._cache, self._ledger, clock, station.instance
+        )
+        self._overtaken: dict[str, int] = {}
+        self._finished: dict[str, Done] = {}
+        self._due: dict[str, float] = {}
         self._heart = link.slots.reloader()
+        self._know_datasets()
+        self._ledger.keep()
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; raises EOFError or OSError when main is gone."""
@@ -87,210 +107,179 @@ class Reloader:
         while not stop.is_set():
             self.turn()
 
+    def submit(self, action: Action) -> Future[Result]:
+        """Have an action carried out; may be called from any thread."""
+        answer: Future[Result] = Future()
+        self._events.put(partial(self._ask, action, answer))
+        return answer
+
+    def take_config(self, seen: ConfigSeen) -> None:
+        """Have a changed config taken over; may be called from any thread."""
+        self._events.put(partial(self._see_config, seen))
+
+    def check_all(self, check_config: Callable[[], None]) -> None:
+        """Have everything looked at now; may be called from any thread and signal handler."""
+        self._events.put(check_config)
+        self._events.put(self._make_all_due)
+
     def turn(self) -> None:
-        """Start the looks that are due, take what came of earlier ones, swap, report."""
+        """Start what is due, take what came of earlier work, swap, keep the book, report."""
         self._heart[Head.HEARTBEAT_NS] = time.monotonic_ns()
-        self._look_at_due()
-        pending = self._collect()
-        if pending:
-            self._swap(pending)
-        self._report()
+        self._start_due()
+        self._take_events()
+        self._settle()
+        self._swapper.promote_if_due(self._desired)
+        self._keep_book()
+        pending = self._serving.pending(self._desired)
+        self._reporter.report(self._desired.catalog, pending, self._config.document(pending))
 
-    def _served_state(self, name: str, state: Mapping[str, DatasetState]) -> DatasetState:
-        """Return what the state file says, corrected by what main really serves."""
-        known = state.get(name, DatasetState())
-        entry = self._entries.get(name)
-        if entry is None:
-            return known
-        return known.activated(Snapshot(**entry["snapshot"]))
+    def _know_datasets(self) -> None:
+        """Begin to drive the datasets that the config names, and end with all others."""
+        names = list(self._desired.catalog.datasets)
+        self._ledger.begin(names, self._serving.entries)
+        self._due = {name: self._due.get(name, 0.0) for name in names}
 
-    def _look_at_due(self) -> None:
+    def _start_due(self) -> None:
         now = self._clock()
         for name, due in self._due.items():
-            if due <= now:
+            if due <= now and not self._ledger.progress[name].is_looking:
                 self._due[name] = float("inf")
-                self._progress[name].is_looking = True
-                self._pool.submit(self._look, name)
+                self._ledger.progress[name].begin(now)
+                self._pool.submit(self._do, self._task(name))
 
-    def _collect(self) -> list[Outcome]:
-        """Wait for one outcome, at most a heartbeat, and take all that are there."""
-        try:
-            found = [self._outcomes.get(timeout=HEARTBEAT_SECONDS)]
-        except queue.Empty:
-            return []
-        while not self._outcomes.empty():
-            found.append(self._outcomes.get())
-        return found
-
-    def _look(self, name: str) -> None:
-        """Look at one dataset, in the pool; whatever happens ends as an outcome."""
-        dataset = self._project.catalog.datasets[name]
-        contract = contract_of(self._project.catalog, dataset)
-        known = self._state[name]
-        manifest: Manifest | None = None
-        began = time.monotonic()
-        try:
-            looked = look(self._project, dataset, self._cache)
-            manifest = looked[0]
-            check_pin(dataset, manifest, self._served_id(name))
-            is_served = self._is_served(name, manifest)
-            if (
-                is_served
-                or is_pinned_away(dataset, manifest)
-                or is_known_failure(known, manifest, contract)
-            ):
-                self._progress[name].is_ok = is_served or is_pinned_away(dataset, manifest)
-                self._outcomes.put((name, None, None))
-                return
-            with self._building:
-                self._progress[name].is_building = True
-                log.event("build_started", dataset=name, snapshot=manifest.snapshot_id)
-                found = build_found(
-                    self._project,
-                    dataset,
-                    self._cache,
-                    looked,
-                    known=known,
-                    threads=self._threads,
-                    build=self._build,
-                )
-            self._outcomes.put((name, found, self._succeeded(found, began)))
-        except Exception as error:
-            reason = _reason(error)
-            attempt = failed(
-                known,
-                reason,
-                manifest=manifest,
-                contract=contract,
-                now=self._clock(),
-                seconds=time.monotonic() - began,
-            )
-            self._outcomes.put((name, None, attempt))
-
-    def _succeeded(self, found: Found, began: float) -> Attempt:
-        return Attempt(
-            snapshot_id=found.manifest.snapshot_id,
-            manifest_digest=found.manifest.digest,
-            contract=found.contract,
-            at=self._clock(),
-            duration_seconds=round(time.monotonic() - began, 3),
+    def _task(self, name: str) -> Task:
+        known = self._ledger.state[name]
+        task = Task(
+            name,
+            self._desired,
+            known,
+            is_pending=name in self._serving.pending(self._desired),
+            overtaken=self._overtaken.get(name, 0),
+            quarantined=self._ledger.look_at_quarantine(name).digests,
+        )
+        active, previous = known.active, known.previous
+        if active is None or previous is None or active.manifest_digest == known.accepted:
+            return task
+        why = needs_accept(known, active.manifest_digest, task.quarantined)
+        if why is None or previous.manifest_digest in task.quarantined:
+            return task
+        # Decided before this reloader, or by another instance: to be carried out.
+        return replace(
+            task, wish="rollback" if why == "rolled_back" else "quarantine", target=previous
         )
 
-    def _served_id(self, name: str) -> str | None:
-        entry = self._entries.get(name)
-        return str(entry["snapshot"]["snapshot_id"]) if entry else None
+    def _do(self, task: Task) -> None:
+        done = self._work.do(task)
+        self._events.put(partial(self._take, done))
 
-    def _is_served(self, name: str, manifest: Manifest) -> bool:
-        entry = self._entries.get(name)
-        return entry is not None and entry["snapshot"]["manifest_digest"] == manifest.digest
+    def _take_events(self) -> None:
+        """Wait for one event, at most a heartbeat, and take all that are there."""
+        try:
+            self._events.get(timeout=HEARTBEAT_SECONDS)()
+        except queue.Empty:
+            return
+        while not self._events.empty():
+            self._events.get()()
 
-    def _swap(self, outcomes: list[Outcome]) -> None:
-        built: dict[str, tuple[Found, Attempt]] = {}
-        for name, found, attempt in outcomes:
-            progress = self._progress[name]
-            progress.is_looking = progress.is_building = False
-            if found is not None and attempt is not None:
-                built[name] = (found, attempt)
-            elif attempt is not None:
-                self._note_failure(name, attempt)
-            else:
-                self._note_unchanged(name)
-        if built and not self._try_swap(built):
-            for name, one in built.items():  # alone, so that only the culprit stays behind
-                self._try_swap({name: one}, is_last_try=True)
+    def _take(self, done: Done) -> None:
+        name = done.task.name
+        if not done.task.is_asked and name in self._ledger.progress:
+            self._ledger.progress[name].end()
+        if name in self._finished:  # an operator's and the source's: one swap for each
+            self._settle()
+        self._finished[name] = done
 
-    def _try_swap(
-        self, built: Mapping[str, tuple[Found, Attempt]], *, is_last_try: bool = False
-    ) -> bool:
-        snapshots = {**self._entries, **{name: one[0].entry for name, one in built.items()}}
-        number = self._link.prepare({"documents": self._project.documents, "snapshots": snapshots})
-        if isinstance(number, Refused):
-            if is_last_try or len(built) == 1:
-                self._note_refused(built, number)
-                return True
-            return False
-        seconds = self._link.commit(number)
-        self._entries = snapshots
-        for name, (found, attempt) in built.items():
-            self._state[name] = replace(
-                self._state[name].activated(Snapshot.of(found.manifest)), attempt=attempt
-            )
-            self._progress[name].note_swapped(attempt)
-            self._plan_next(name)
-            log.event(
-                "swapped",
-                dataset=name,
-                snapshot=found.manifest.snapshot_id,
-                rows=found.manifest.row_count,
-                generation=number,
-                seconds=round(seconds, 4),
-            )
-        self._save()
-        return True
-
-    def _note_refused(self, built: Mapping[str, tuple[Found, Attempt]], refused: Refused) -> None:
-        """Remember why main refused; a damaged part is put away and built again at once."""
-        if refused.damaged is not None:
-            self._cache.quarantine(*refused.damaged, refused.message, self._clock())
-            log.error("part_quarantined", dataset=refused.damaged[0], reason=refused.message)
-        for name, (_, attempt) in built.items():
-            failures = self._state[name].attempt.failures + 1
-            reason = replace(
-                attempt,
-                code=refused.code,
-                message=refused.message,
-                hint=refused.hint,
-                failures=failures,
-            )
-            self._note_failure(name, reason)
-            if refused.damaged is not None and failures == 1:
-                self._due[name] = 0.0
-
-    def _note_unchanged(self, name: str) -> None:
-        """The newest snapshot is served, or was refused before; what failed since is over."""
-        progress = self._progress[name]
-        progress.note_unchanged(self._clock())
-        if progress.is_ok and self._state[name].attempt.code:
-            self._state[name] = replace(self._state[name], attempt=Attempt())
-            self._save()
-        self._plan_next(name)
-
-    def _note_failure(self, name: str, attempt: Attempt) -> None:
-        before = self._state[name].attempt
-        is_repeat = (before.code, before.manifest_digest) == (attempt.code, attempt.manifest_digest)
-        self._state[name] = replace(self._state[name], attempt=attempt)
-        self._progress[name].note_failed(attempt)
-        self._plan_next(name)
-        if not is_repeat:
-            log.warning(
-                "refresh_failed",
-                dataset=name,
-                snapshot=attempt.snapshot_id,
-                code=attempt.code,
-                message=attempt.message,
-                hint=attempt.hint,
-            )
-        self._save()
+    def _settle(self) -> None:
+        finished, self._finished = self._finished, {}
+        self._outcomes.settle(self._desired, finished)
+        for name, done in finished.items():
+            if name in self._due:
+                self._overtaken[name] = self._overtaken.get(name, 0) + 1 if done.is_overtaken else 0
+                self._plan_next(name)
 
     def _plan_next(self, name: str) -> None:
-        dataset = self._project.catalog.datasets[name]
-        interval_seconds = dataset.refresh_interval_seconds or self._interval_seconds
-        attempt = self._state[name].attempt
-        self._due[name] = self._clock() + back_off_seconds(attempt, interval_seconds, self._chance)
+        dataset = self._desired.catalog.datasets[name]
+        interval_seconds = dataset.refresh_interval_seconds or self._station.refresh_seconds
+        attempt = self._ledger.state[name].attempt
+        pause_seconds = back_off_seconds(attempt, interval_seconds, self._chance)
+        is_now = name in self._outcomes.again
+        self._outcomes.again.discard(name)
+        self._due[name] = self._clock() + (0.0 if is_now else pause_seconds)
 
-    def _save(self) -> None:
-        try:
-            save_state(self._cache, self._state)
-        except OSError as error:
-            log.error("state_not_saved", reason=str(error), hint="check the cache volume")
+    def _make_all_due(self) -> None:
+        log.event("checking_everything")
+        self._due = dict.fromkeys(self._due, 0.0)
 
-    def _report(self) -> None:
-        document = status_document(self._project, self._cache, self._state, self._progress)
-        self._link.slots.board.write(document)
+    def _ask(self, action: Action, answer: Future[Result]) -> None:
+        is_known = action.dataset in self._due
+        task = self._task(action.dataset) if is_known else None
+        if self._operations.begin(action, answer, task) and task is not None:
+            self._pool.submit(self._check, action, replace(task, wish="follow", target=None))
 
+    def _check(self, action: Action, task: Task) -> None:
+        verdict = self._operations.check(action, task)
+        self._events.put(partial(self._carry_out, verdict, action))
 
-def _reason(error: Exception) -> SnapshotRefused | SourceUnavailable:
-    if isinstance(error, SnapshotRefused | SourceUnavailable):
-        return error
-    log.LOGGER.error("refresh_broke", exc_info=error)
-    return SourceUnavailable("internal", f"{type(error).__name__}: {error}", "see the log")
+    def _carry_out(self, verdict: Allowed | Result, action: Action) -> None:
+        name = action.dataset
+        if isinstance(verdict, Result) or name not in self._ledger.state:
+            gone = Result("refused", "the config dropped this dataset", "unknown_dataset")
+            self._operations.end(name, verdict if isinstance(verdict, Result) else gone)
+            return
+        known = before_work(verdict, self._ledger.state[name])
+        self._ledger.change(name, known)
+        self._operations.put_away(verdict, self._clock())
+        self._keep_book()  # what was decided outlives whatever happens from here on
+        if not verdict.has_work:
+            self._operations.end_without_work(verdict)
+            return
+        quarantined = verdict.task.quarantined - {verdict.accepts}
+        self._pool.submit(self._do, replace(verdict.task, known=known, quarantined=quarantined))
+
+    def _see_config(self, seen: ConfigSeen) -> None:
+        """Take a changed config over at once, as far as it needs no build."""
+        self._settle()
+        now = self._clock()
+        if seen.project is None:
+            self._config.note_refused(seen.problems, now)
+            return
+        for _ in range(CONFIG_TRIES):
+            try:
+                result = self._swapper.swap(seen.project, {})
+            except ConfigError as error:
+                self._config.note_refused(error.problems, now)
+                return
+            if not isinstance(result, Refused) or result.damaged is None:
+                break
+        if isinstance(result, Refused):
+            self._config.note_refused(
+                [Problem("offloader.yml", "", result.code, result.message, result.hint)], now
+            )
+            return
+        self._desired = seen.project
+        self._config.note_applied(seen.project, now)
+        self._know_datasets()
+        self._due = dict.fromkeys(self._due, 0.0)
+        self._ledger.keep()
+
+    def _note_build(self, name: str) -> None:
+        if name in self._ledger.progress:
+            self._ledger.progress[name].is_building = True
+
+    def _keep_book(self) -> None:
+        """Write the state if it changed, then let go of what no state names any more."""
+        catalogs = (self._serving.catalog, self._desired.catalog)
+        self._ledger.save_if_due(catalogs, self._serving.documents)
+        if not self._ledger.is_saved:
+            return
+        leases, self._outcomes.leases = self._outcomes.leases, []
+        for one in leases:
+            one.release()
+        if self._outcomes.is_littered:
+            self._outcomes.is_littered = False
+            self._pool.submit(self._collect, self._ledger.saved.holds)
+
+    def _collect(self, holds: Mapping[str, Held]) -> None:
+        found = collect(self._cache, holds, self._station.state, self._clock())
+        if found.files:
+            log.event("cache_collected", files=found.files, bytes=found.bytes)

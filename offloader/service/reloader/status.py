@@ -7,28 +7,37 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from offloader.service.cache import Cache
-from offloader.service.project import Project
-from offloader.service.state import Attempt, State
+from offloader.service.state import Attempt, DatasetState
 
 # Codes that say the source itself did not answer; every other failure was of what it gave.
-UNREACHABLE_CODES = frozenset({"manifest_missing", "manifest_unreadable", "source_unreadable"})
+UNREACHABLE_CODES = frozenset(
+    {"manifest_missing", "manifest_unreadable", "source_unreadable", "source_slow"}
+)
 
 
 @dataclass(slots=True)
 class Progress:
-    """One dataset's doings since this reloader started."""
+    """One dataset's doings since this reloader started; times are seconds since the epoch."""
 
     is_looking: bool = False
     is_building: bool = False
     is_ok: bool = True
     is_reachable: bool = True
+    began_at: float = 0.0
     looked_at: float = 0.0
     duration_seconds: float = 0.0
     outcomes: dict[str, int] = field(default_factory=dict)
 
+    def begin(self, now: float) -> None:
+        """Work on the dataset begins."""
+        self.is_looking, self.began_at = True, now
+
+    def end(self) -> None:
+        """The work is over, whatever came of it."""
+        self.is_looking = self.is_building = False
+
     def note_unchanged(self, now: float) -> None:
-        """The newest snapshot is served, or was refused before."""
+        """The newest snapshot is served, or stays away."""
         self.is_reachable = True
         self.looked_at = now
         self._count("unchanged")
@@ -37,6 +46,12 @@ class Progress:
         """A new snapshot is served."""
         self.is_ok = self.is_reachable = True
         self._note(attempt, "swapped")
+
+    def note_overtaken(self, now: float) -> None:
+        """A build was dropped, for the source names another snapshot by now."""
+        self.is_reachable = True
+        self.looked_at = now
+        self._count("overtaken")
 
     def note_failed(self, attempt: Attempt) -> None:
         """The newest snapshot cannot be served."""
@@ -53,18 +68,21 @@ class Progress:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
 
 
-def status_document(
-    project: Project, cache: Cache, state: State, progress: Mapping[str, Progress]
-) -> bytes:
-    """Return the status of every dataset as JSON."""
-    datasets: dict[str, Any] = {}
-    for name in project.catalog.datasets:
-        known = state[name]
-        datasets[name] = {
-            **asdict(progress[name]),
-            "previous": asdict(known.previous) if known.previous else None,
-            "attempt": asdict(known.attempt) if known.attempt.at else None,
-            "quarantined": cache.quarantined(name),
-        }
-    document = {"datasets": datasets, "cache_free_bytes": cache.free_bytes()}
+def dataset_status(
+    known: DatasetState, progress: Progress, config_pin: str | None, *, is_pending: bool
+) -> dict[str, Any]:
+    """Return what is known of one dataset besides what is served, as JSON values."""
+    pin = config_pin or known.pin
+    return {
+        **asdict(progress),
+        "previous": asdict(known.previous) if known.previous else None,
+        "attempt": asdict(known.attempt) if known.attempt.at else None,
+        "pin": {"snapshot_id": pin, "by": "config" if config_pin else "operator"} if pin else None,
+        "rolled_back": [snapshot.snapshot_id for snapshot in known.rolled_back],
+        "is_contract_pending": is_pending,
+    }
+
+
+def encode_status(document: Mapping[str, Any]) -> bytes:
+    """Return a status document as the bytes on the board."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import threading
 from collections import Counter
@@ -23,13 +22,13 @@ class Attachment:
     """One worker's connection to main, and the generations it can serve.
 
     A thread receives, maps and compiles, so that a swap takes nothing from requests but its share
-    of the processor. Requests only read.
+    of the processor. Requests only read. `worker` is this worker's number among the slots.
     """
 
     def __init__(self, address: str, worker: int, on_lost: Callable[[], None]) -> None:
         self._connection = connect(address)
         self._on_lost = on_lost
-        send(self._connection, {"role": "worker", "pid": os.getpid()})
+        send(self._connection, {"role": "worker", "worker": worker})
         welcome, (control, slots) = receive(self._connection)
         self.control = ControlReader(control)
         self.slots = Slots.attach(slots, welcome["workers"])
@@ -39,8 +38,7 @@ class Attachment:
         self.slots.clear_head(worker)
         self.head[Head.PID] = os.getpid()
         self.counters = self.slots.counters(worker)
-        self._parts: dict[str, mmap.mmap] = {}
-        self._part_ids: dict[int, tuple[str, ...]] = {}
+        self._parts: dict[str, memoryview] = {}
         self._generations: dict[int, Generation] = {}
         self._held: Counter[int] = Counter()
         self._is_first = threading.Event()
@@ -52,7 +50,12 @@ class Attachment:
 
     def generation(self) -> Generation | None:
         """Return the committed generation; None when this worker has not attached it."""
-        return self._generations.get(self.control.generation())
+        while True:
+            number = self.control.generation()
+            found = self._generations.get(number)
+            # Committed and dropped in between: then there is a newer one by now.
+            if found is not None or number == self.control.generation():
+                return found
 
     def hold(self, generation: Generation) -> None:
         """Note that a request which outlives this moment reads a generation. Loop thread only."""
@@ -67,7 +70,7 @@ class Attachment:
         self._note_lowest()
 
     def _note_lowest(self) -> None:
-        self.head[Head.LOWEST_IN_USE] = min([self.control.generation(), *self._held])
+        self.head[Head.LOWEST_IN_USE] = min(self._held, default=0)
 
     def _receive(self) -> None:
         try:
@@ -82,32 +85,31 @@ class Attachment:
             self._on_lost()
 
     def _handle(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        if "part" in message:
-            self._parts[message["part"]] = map_sealed(descriptors[0])
+        if "parts" in message:
+            for key, descriptor in zip(message["parts"], descriptors, strict=True):
+                self._parts[key] = map_sealed(descriptor)
+        elif "forget" in message:
+            for key in message["forget"]:
+                self._parts.pop(key, None)  # unmapped when the last request that reads it is done
         elif "drop" in message:
-            self._drop(message["drop"])
+            for number in message["drop"]:
+                self._generations.pop(number, None)
         elif "generation" in message:
             self._attach(message["generation"], descriptors[0])
 
     def _attach(self, number: int, descriptor: int) -> None:
-        with map_sealed(descriptor) as mapping:
-            document = json.loads(mapping[:])
         try:
-            generation = assemble(number, document, self._parts.__getitem__)
+            document = json.loads(bytes(map_sealed(descriptor)))
+            generation = assemble(number, document, self._parts.__getitem__, self._newest())
         except Exception as error:  # whatever it is, main must hear of it
             reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
             send(self._connection, {"failed": number, "reason": reason})
             return
-        snapshots = document["snapshots"].values()
-        self._part_ids[number] = tuple(p for entry in snapshots for p in entry["parts"])
         self._generations[number] = generation
         self.head[Head.ATTACHED] = max(self.head[Head.ATTACHED], number)
         send(self._connection, {"attached": number})
         self._is_first.set()
 
-    def _drop(self, number: int) -> None:
-        self._generations.pop(number, None)
-        self._part_ids.pop(number, None)
-        kept = {part_id for part_ids in self._part_ids.values() for part_id in part_ids}
-        for part_id in [p for p in self._parts if p not in kept]:
-            del self._parts[part_id]  # unmapped when the last request that reads it is done
+    def _newest(self) -> Generation | None:
+        """Return the newest generation that is attached: most of the next one is in it already."""
+        return self._generations[max(self._generations)] if self._generations else None

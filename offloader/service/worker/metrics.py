@@ -25,6 +25,7 @@ from offloader.service.worker.status import (
     age_seconds,
     attached_workers,
     is_stale,
+    pin_of,
     reasons_not_ready,
 )
 from offloader.shared.control import Word
@@ -61,6 +62,10 @@ def _process_metrics(view: View) -> Iterator[Metric]:
     yield _gauge("build_info", "The version.", 1, version=__version__)
     revision = view.generation.catalog.revision if view.generation else ""
     yield _gauge("config_info", "The revision of the served project.", 1, revision=revision)
+    config = board.get("config") or {}
+    is_synced, is_ok = bool(config.get("sync_enabled")), bool(config.get("ok", True))
+    yield _gauge("config_sync_enabled", "Changes of the project are looked for.", int(is_synced))
+    yield _gauge("config_sync_ok", "The newest project is served, or is on its way.", int(is_ok))
     yield _gauge("generation", "The number of the served generation.", control.generation())
     swap_seconds = control[Word.SWAP_DURATION_NS] / 1e9
     yield _gauge("swap_duration_seconds", "How long the last swap took.", swap_seconds)
@@ -96,7 +101,8 @@ def _dataset_metrics(view: View, now: float) -> Iterator[Metric]:
         stale.add_metric([name], int(is_stale(generation, name, now)))
         rows.add_metric([name], snapshot.row_count)
         size.add_metric([name], generation.segment_bytes[name])
-        pinned.add_metric([name], int(generation.catalog.datasets[name].pin is not None))
+        is_pinned = pin_of(generation, name, board["datasets"].get(name, {})) is not None
+        pinned.add_metric([name], int(is_pinned))
     yield from (age, stale, rows, size, pinned)
     yield from _refresh_metrics(board["datasets"])
 

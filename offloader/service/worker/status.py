@@ -71,7 +71,7 @@ def reasons_not_ready(view: View) -> list[str]:
 def status(view: View, now: float) -> dict[str, Any]:
     """Return what `/status` shows; `now` is seconds since the epoch."""
     reasons = reasons_not_ready(view)
-    generation = view.generation
+    generation, told = view.generation, view.board()
     return {
         "service": "offloader",
         "version": __version__,
@@ -79,14 +79,19 @@ def status(view: View, now: float) -> dict[str, Any]:
         "reasons": reasons,
         "generation": view.control.generation(),
         "config_revision": generation.catalog.revision if generation else None,
-        "datasets": _datasets(generation, view.board(), now) if generation else {},
+        "datasets": _datasets(generation, told["datasets"], now) if generation else {},
     }
+
+
+def dataset_names(view: View) -> set[str]:
+    """Return every dataset there is: those that are served, and those that are about to be."""
+    served = view.generation.catalog.datasets if view.generation else {}
+    return {*served, *view.board()["datasets"]}
 
 
 def diagnostics(view: View, now: float) -> dict[str, Any]:
     """Return what `/diagnostics` shows: the status, and the insides of every dataset."""
-    document = status(view, now)
-    told = view.board()
+    document, told = status(view, now), view.board()
     for name, shown in document["datasets"].items():
         shown.update(_insides(name, view.generation, told["datasets"].get(name, {})))
     return {
@@ -94,12 +99,15 @@ def diagnostics(view: View, now: float) -> dict[str, Any]:
         "started_at": timestamp_text(view.control[Word.STARTED_AT_US]),
         "committed_at": timestamp_text(view.control[Word.COMMITTED_AT_US]),
         "last_swap_seconds": view.control[Word.SWAP_DURATION_NS] / 1e9,
+        "building": sorted(n for n, one in told["datasets"].items() if one.get("is_building")),
+        "config_sync": _config_sync(told.get("config")),
         "processes": _processes(view),
         "memory": {
             "shared_bytes": view.control[Word.SHARED_BYTES],
             "limit_bytes": view.control[Word.LIMIT_BYTES],
         },
         "disk": {"cache_free_bytes": told.get("cache_free_bytes")},
+        "instance": told.get("instance"),
     }
 
 
@@ -110,15 +118,29 @@ def age_seconds(snapshot: Snapshot, now: float) -> float:
 
 def is_stale(generation: Generation, dataset: str, now: float) -> bool:
     """Tell whether a dataset is stale for any of its endpoints."""
-    snapshot = generation.snapshots.get(dataset)
-    windows = [e.max_staleness_minutes for e in generation.catalog.endpoints_of(dataset)]
-    limits = [minutes * 60 for minutes in windows if minutes is not None]
-    return snapshot is not None and bool(limits) and age_seconds(snapshot, now) > min(limits)
+    snapshot, minutes = generation.snapshots.get(dataset), _window_minutes(generation, dataset)
+    return (
+        snapshot is not None and minutes is not None and age_seconds(snapshot, now) > minutes * 60
+    )
+
+
+def pin_of(generation: Generation, dataset: str, told: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the snapshot a dataset stays on and who said so, `config` or `operator`.
+
+    `told` is what the board says of it; before its first word the config is all that is known.
+    """
+    if "pin" in told:
+        pin: dict[str, str] | None = told["pin"]
+        return pin
+    served = generation.catalog.datasets.get(dataset)
+    if served is None or served.pin is None:
+        return None
+    return {"snapshot_id": served.pin, "by": "config"}
 
 
 def _datasets(generation: Generation, told: Mapping[str, Any], now: float) -> dict[str, Any]:
     return {
-        name: _dataset(generation, name, told["datasets"].get(name, {}), now)
+        name: _dataset(generation, name, told.get(name, {}), now)
         for name in generation.catalog.datasets
     }
 
@@ -140,6 +162,8 @@ def _dataset(
         "snapshot_id": snapshot.snapshot_id if snapshot else None,
         "row_count": snapshot.row_count if snapshot else None,
         "freshness": freshness,
+        "pinned": pin_of(generation, name, told) is not None,
+        "rolled_back": bool(told.get("rolled_back")),
     }
 
 
@@ -152,24 +176,52 @@ def _state(snapshot: Snapshot | None, told: Mapping[str, Any]) -> str:
 
 
 def _insides(name: str, generation: Generation | None, told: Mapping[str, Any]) -> dict[str, Any]:
-    snapshot = generation.snapshots.get(name) if generation else None
+    if generation is None:
+        return {}
+    snapshot = generation.snapshots.get(name)
     return {
         "active": asdict(snapshot) if snapshot else None,
         "previous": told.get("previous"),
-        "pinned": generation.catalog.datasets[name].pin if generation else None,
+        "pinned": pin_of(generation, name, told),
+        "rolled_back": told.get("rolled_back", []),
+        "quarantined_snapshots": told.get("quarantined_snapshots", []),
+        "quarantined_parts": told.get("quarantined", 0),
         "last_attempt": told.get("attempt"),
         "source_reachable": told.get("is_reachable"),
-        "quarantined_parts": told.get("quarantined", 0),
         "refreshes": told.get("outcomes", {}),
+        "contract_pending": told.get("is_contract_pending", False),
+        "max_staleness_minutes": _window_minutes(generation, name),
         "access_paths": _access_paths(name, generation),
+        "memory": generation.memory.get(name),
     }
 
 
-def _access_paths(name: str, generation: Generation | None) -> list[list[str]]:
-    for served in generation.endpoints.values() if generation else ():
+def _window_minutes(generation: Generation, dataset: str) -> float | None:
+    windows = [e.max_staleness_minutes for e in generation.catalog.endpoints_of(dataset)]
+    return min((minutes for minutes in windows if minutes is not None), default=None)
+
+
+def _access_paths(name: str, generation: Generation) -> list[list[str]]:
+    for served in generation.endpoints.values():
         if served.plan is not None and served.endpoint.dataset == name:
             return [list(path.columns) for path in served.plan.segment.paths]
     return []
+
+
+def _config_sync(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the reloader says of the config; None before its first word."""
+    if told is None:
+        return None
+    checked_at = told.get("checked_at")
+    shown = timestamp_text(int(checked_at * 1e6)) if checked_at else None
+    return {
+        "enabled": told.get("sync_enabled", False),
+        "ok": told.get("ok", True),
+        "revision": told.get("revision"),
+        "pending": told.get("pending", []),
+        "problems": told.get("problems", []),
+        "checked_at": shown,
+    }
 
 
 def _processes(view: View) -> dict[str, Any]:

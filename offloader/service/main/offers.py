@@ -1,0 +1,138 @@
+"""Offers: generations as workers are told of them, with every part in main's store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xxhash
+
+from offloader.service.generation_document import Document, encode
+from offloader.service.main.admission import admit, wanted_parts
+from offloader.service.main.part_store import PartName, PartStore
+from offloader.shared.memory import memory_of
+from offloader.shared.slots import MAX_COUNTED_ENDPOINTS
+
+Held = Mapping[int, "Offer"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A generation that workers may attach; `descriptor` holds what they are told of it.
+
+    `keys` are the parts it needs. `document` is what was asked for. `mapped` are the bytes that
+    are mapped from the cache's files, by dataset.
+    """
+
+    number: int
+    descriptor: int
+    keys: tuple[str, ...]
+    document: Document
+    mapped: Mapping[str, int]
+
+
+class Offers:
+    """Makes offers out of documents. For one thread at a time.
+
+    Beside the offers it has a reserve: parts of previous snapshots, which stay in memory while
+    there is room, so that a rollback loads nothing.
+    """
+
+    def __init__(self, store: PartStore) -> None:
+        self._store = store
+        self._reserve: dict[str, list[str]] = {}
+        self._rows: dict[str, int] = {}
+
+    def make(self, number: int, document: Document, held: Held, committed: int) -> Offer:
+        """Have every part of a document verified in the store, and write what workers are told.
+
+        `held` are the offers whose parts must stay. Raises DamagedPart, OutOfMemoryBudget and
+        OSError; call `release` then.
+        """
+        wanted = wanted_parts(document)
+        spare = self._spare(document, held, wanted)
+        spare_bytes = self._store.size_bytes("shared", {k for keys in spare.values() for k in keys})
+        admitted = admit(
+            self._store,
+            wanted,
+            staying=self._staying(document, wanted, held.get(committed)),
+            reserve_bytes=spare_bytes,
+            make_room=lambda wanted_bytes: self._make_room(wanted_bytes, spare),
+        )
+        catalog = self._catalog_key(document["documents"])
+        snapshots = {
+            name: {"snapshot": entry["snapshot"], "parts": admitted.keys[name]}
+            for name, entry in document["snapshots"].items()
+        }
+        told = {
+            "catalog": catalog,
+            "rows": self._counter_rows(document["documents"]["endpoints"]),
+            "snapshots": snapshots,
+            "memory": admitted.memory,
+        }
+        descriptor = memory_of("offloader-generation", encode(told))
+        keys = [key for keys in admitted.keys.values() for key in keys]
+        return Offer(number, descriptor, (*keys, catalog), document, admitted.mapped)
+
+    def keep(self, document: Document) -> None:
+        """Reserve what a document wants kept of previous snapshots, as far as it is here."""
+        kept: Mapping[str, list[str]] = document.get("kept") or {}
+        self._reserve = {name: [k for k in ids if k in self._store] for name, ids in kept.items()}
+
+    def release(self, held: Held) -> None:
+        """Let go of every part that neither an offer nor the reserve needs."""
+        offered = {key for offer in held.values() for key in offer.keys}
+        self._store.keep_only(offered.union(*self._reserve.values()))
+
+    def _catalog_key(self, documents: Mapping[str, Any]) -> str:
+        """Keep a project's documents in memory of their own: most generations share them."""
+        content = encode(documents)
+        key = f"catalog-{xxhash.xxh3_128_hexdigest(content)}"
+        return self._store.keep_content(key, content).key
+
+    def _counter_rows(self, endpoint_documents: Mapping[str, Mapping[str, object]]) -> Document:
+        """Give every endpoint the row it always had, and new ones the next."""
+        for document in endpoint_documents.values():
+            name = str(document["name"])
+            if len(self._rows) + 1 < MAX_COUNTED_ENDPOINTS:
+                self._rows.setdefault(name, len(self._rows) + 1)
+        return dict(self._rows)
+
+    def _staying(
+        self, document: Document, wanted: Mapping[str, list[PartName]], committed: Offer | None
+    ) -> set[str]:
+        """Return the datasets that are mapped and stay so.
+
+        To copy them into memory may take long: only who asks for the same again waits for that,
+        and not somebody whose key is to be revoked.
+        """
+        if committed is None or committed.document == document:
+            return set()
+        return {
+            name
+            for name in committed.mapped.keys() & wanted.keys()
+            if all(p.key in self._store or p.file_key in self._store for p in wanted[name])
+        }
+
+    def _spare(
+        self, document: Document, held: Held, wanted: Mapping[str, list[PartName]]
+    ) -> dict[str, list[str]]:
+        """Return what of the reserve nobody needs now: first what is not to be kept, the largest.
+
+        Parts that the document asks for are not spare: that is a rollback.
+        """
+        used = {part.key for parts in wanted.values() for part in parts}
+        used.update(*(offer.keys for offer in held.values()))
+        spare = {name: [k for k in keys if k not in used] for name, keys in self._reserve.items()}
+        sizes = {name: self._store.size_bytes("shared", keys) for name, keys in spare.items()}
+        kept = document.get("kept") or {}
+        order = sorted(spare, key=lambda name: (name in kept, -sizes[name], name))
+        return {name: spare[name] for name in order}
+
+    def _make_room(self, wanted_bytes: int, spare: Mapping[str, list[str]]) -> None:
+        for name, keys in spare.items():
+            if self._store.room_bytes() >= wanted_bytes:
+                return
+            self._store.drop(keys)
+            self._reserve[name] = [key for key in self._reserve[name] if key in self._store]

@@ -1,0 +1,83 @@
+"""What is remembered of failed work, and when it is tried again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from offloader.catalog.contract import digest_of
+from offloader.catalog.manifest import Manifest
+from offloader.catalog.model import Catalog, Dataset
+from offloader.errors import SnapshotRefused, SourceUnavailable
+from offloader.segment.access_path import derive_paths
+from offloader.service import log
+from offloader.service.state import Attempt, DatasetState
+
+FIRST_BACK_OFF_SECONDS = 1.0
+MAX_BACK_OFF_SECONDS = 300.0
+_MAX_MESSAGE = 2000
+
+
+def contract_of(catalog: Catalog, dataset: Dataset) -> str:
+    """Return the digest of what of the contract decides whether a snapshot can be served."""
+    paths = derive_paths(dataset, catalog.endpoints_of(dataset.id))
+    shaping = replace(dataset, description="", pin=None)
+    return digest_of({"dataset": repr(shaping), "paths": [list(path.columns) for path in paths]})
+
+
+def is_known_failure(known: DatasetState, manifest: Manifest, contract: str) -> bool:
+    """Tell whether this snapshot was refused for good under this contract."""
+    tried = known.attempt
+    return (
+        tried.is_final and tried.manifest_digest == manifest.digest and tried.contract == contract
+    )
+
+
+def failed(
+    known: DatasetState,
+    error: SnapshotRefused | SourceUnavailable,
+    *,
+    manifest: Manifest | None,
+    contract: str,
+    now: float,
+    seconds: float,
+) -> Attempt:
+    """Return what is remembered of a failure.
+
+    A refusal is final: looking at the manifest again costs little, building it again would not.
+    """
+    is_final = isinstance(error, SnapshotRefused)
+    return Attempt(
+        snapshot_id=manifest.snapshot_id if manifest else "",
+        manifest_digest=manifest.digest if manifest else "",
+        contract=contract,
+        code=error.code,
+        message=error.message[:_MAX_MESSAGE],
+        hint=error.hint,
+        is_final=is_final,
+        failures=0 if is_final else known.attempt.failures + 1,
+        at=now,
+        duration_seconds=round(seconds, 3),
+    )
+
+
+def back_off_seconds(attempt: Attempt, interval_seconds: float, chance: random.Random) -> float:
+    """Return when to look again, with jitter: after the interval, or sooner after a failure.
+
+    The pause doubles with each transient failure in a row, up to the interval when the manifest
+    itself could not be had, up to five minutes when the work on its snapshot failed.
+    """
+    if attempt.is_final or not attempt.failures:
+        return interval_seconds * chance.uniform(0.9, 1.1)
+    doubled = FIRST_BACK_OFF_SECONDS * 2.0 ** min(attempt.failures - 1, 16)
+    has_worked = bool(attempt.manifest_digest)
+    longest = max(interval_seconds, MAX_BACK_OFF_SECONDS) if has_worked else interval_seconds
+    return min(doubled, longest) * chance.uniform(0.75, 1.25)
+
+
+def reason_of(error: Exception) -> SnapshotRefused | SourceUnavailable:
+    """Return an error as what is remembered of it; one that nobody foresaw is logged whole."""
+    if isinstance(error, SnapshotRefused | SourceUnavailable):
+        return error
+    log.LOGGER.error("refresh_broke", exc_info=error)
+    return SourceUnavailable("internal", f"{type(error).__name__}: {error}", "see the log")

@@ -1,0 +1,179 @@
+"""The reloader's book: the state of every dataset, its progress, and the state file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from offloader.catalog.compatibility import check_schema
+from offloader.catalog.model import Catalog
+from offloader.service import log
+from offloader.service.cache import Cache
+from offloader.service.composition import contracts_of
+from offloader.service.generation_document import entry_of, kept_manifest
+from offloader.service.quarantine import Mark, marks, quarantined_parts
+from offloader.service.reloader.status import Progress
+from offloader.service.state import (
+    Attempt,
+    DatasetState,
+    Held,
+    Saved,
+    Snapshot,
+    load_state,
+    save_state,
+)
+
+SAVE_AGAIN_SECONDS = 5.0
+_MOST_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """What of a dataset is put away: marked snapshots, and how many parts."""
+
+    marks: tuple[Mark, ...] = ()
+    parts: int = 0
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """The digests of the marked snapshots' manifests."""
+        return frozenset(mark.manifest_digest for mark in self.marks)
+
+
+class Ledger:
+    """What is known of each dataset. Written by the reloader's own thread alone."""
+
+    def __init__(self, cache: Cache, path: Path, clock: Callable[[], float]) -> None:
+        self._cache = cache
+        self._path = path
+        self._clock = clock
+        self._save_at: float | None = None
+        self._ids: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self.saved = load_state(path)
+        self.state: dict[str, DatasetState] = {}
+        self.quarantine: dict[str, Quarantine] = {}
+        self.progress: dict[str, Progress] = {}
+
+    def begin(self, names: Iterable[str], entries: Mapping[str, Mapping[str, Any]]) -> None:
+        """Know these datasets and no others; what main really serves goes before the state file."""
+        before = {**self.saved.datasets, **self.state}
+        state = {}
+        for name in names:
+            known = before.get(name, DatasetState())
+            entry = entries.get(name)
+            if entry is not None:
+                known = _served(known, Snapshot(**entry["snapshot"]))
+            state[name] = known
+        self.state = state
+        self.progress = {
+            name: self.progress.get(name) or Progress(is_ok=not known.attempt.code)
+            for name, known in state.items()
+        }
+
+    def look_at_quarantine(self, name: str) -> Quarantine:
+        """Read anew what of a dataset is put away; what cannot be read is as it was."""
+        with suppress(OSError):
+            found = Quarantine(marks(self._cache, name), quarantined_parts(self._cache, name))
+            self.quarantine[name] = found
+        return self.quarantine.setdefault(name, Quarantine())
+
+    def change(self, name: str, known: DatasetState) -> None:
+        """Remember something else of a dataset."""
+        self.state[name] = known
+        self.keep()
+
+    def note_failure(self, name: str, attempt: Attempt) -> None:
+        """Remember why the newest snapshot of a dataset cannot be served; say it once."""
+        before = self.state[name].attempt
+        is_repeat = (before.code, before.manifest_digest) == (attempt.code, attempt.manifest_digest)
+        self.state[name] = replace(self.state[name], attempt=attempt)
+        self.progress[name].note_failed(attempt)
+        if not is_repeat:
+            log.warning(
+                "refresh_failed",
+                dataset=name,
+                snapshot=attempt.snapshot_id,
+                code=attempt.code,
+                message=attempt.message,
+                hint=attempt.hint,
+            )
+        self.keep()
+
+    def note_swapped(self, name: str, known: DatasetState) -> None:
+        """Remember what is served from now on."""
+        self.state[name] = known
+        self.progress[name].note_swapped(known.attempt)
+        self.keep()
+
+    def note_overtaken(self, name: str) -> None:
+        """Note that a build was dropped."""
+        self.progress[name].note_overtaken(self._clock())
+
+    def note_unchanged(self, name: str, stay: str) -> None:
+        """Note that the dataset stays as it is; unless it was refused, what failed is over."""
+        progress = self.progress[name]
+        progress.note_unchanged(self._clock())
+        progress.is_ok = stay != "refused_before"
+        if progress.is_ok and self.state[name].attempt.code:
+            self.state[name] = replace(self.state[name], attempt=Attempt())
+            self.keep()
+
+    def keep(self) -> None:
+        """Have the state written at the end of this turn."""
+        self._save_at = self._clock()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the state file says all that is known."""
+        return self._save_at is None
+
+    def save_if_due(self, catalogs: Iterable[Catalog], documents: Mapping[str, Any]) -> None:
+        """Write the state if it changed; after an error it is tried again.
+
+        `catalogs` are those under which remembered snapshots may be served, `documents` those
+        that are.
+        """
+        if self._save_at is None or self._clock() < self._save_at:
+            return
+        saved = Saved(self.state, contracts_of(documents), self.holds(catalogs))
+        try:
+            save_state(self._path, saved)
+        except OSError as error:
+            self._save_at = self._clock() + SAVE_AGAIN_SECONDS
+            hint = "check the cache volume; it is tried again"
+            log.error("state_not_saved", reason=error.strerror, hint=hint)
+            return
+        self.saved, self._save_at = saved, None
+
+    def holds(self, catalogs: Iterable[Catalog]) -> dict[str, Held]:
+        """Return which files of the cache each dataset needs under any of these catalogs."""
+        catalogs = tuple(catalogs)
+        return {name: self._held(name, known, catalogs) for name, known in self.state.items()}
+
+    def _held(self, name: str, known: DatasetState, catalogs: tuple[Catalog, ...]) -> Held:
+        latest = known.rolled_back[-1:]
+        kept = {s.manifest_digest for s in (known.active, known.previous, *latest) if s}
+        ids = {i for digest in kept for c in catalogs for i in self._part_ids(name, digest, c)}
+        return Held(tuple(sorted(ids)), tuple(sorted(kept)))
+
+    def _part_ids(self, name: str, digest: str, catalog: Catalog) -> tuple[str, ...]:
+        """Return the ids of a snapshot's parts; none when it cannot be served under a catalog."""
+        key = (name, digest, catalog.revision)
+        if key not in self._ids:
+            if len(self._ids) >= _MOST_REMEMBERED:
+                self._ids.clear()
+            manifest = kept_manifest(self._cache, name, digest)
+            dataset = catalog.datasets.get(name)
+            if manifest is None or dataset is None or check_schema(manifest, dataset):
+                return ()
+            self._ids[key] = tuple(entry_of(catalog, name, manifest)["parts"])
+        return self._ids[key]
+
+
+def _served(known: DatasetState, snapshot: Snapshot) -> DatasetState:
+    """Correct what is known by what is served: one step on, or one step back."""
+    is_back = known.previous is not None and snapshot == known.previous
+    return known.replaced_by(snapshot) if is_back else known.activated(snapshot)

@@ -1,0 +1,135 @@
+"""Operators' actions under way: at most one for a dataset, each ends with an audit line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from offloader.errors import SnapshotError, SourceUnavailable
+from offloader.service import log
+from offloader.service.actions import Action, Outcome, Result
+from offloader.service.cache import Cache
+from offloader.service.quarantine import Mark, lift, mark
+from offloader.service.reloader.operator import Allowed, Refusal, allow, audit
+from offloader.service.reloader.task import Done, Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One action that is being carried out; `from_snapshot` was served when it was asked for."""
+
+    action: Action
+    answer: Future[Result]
+    from_snapshot: str | None
+
+
+class Operations:
+    """The actions under way, by dataset. The reloader's own thread alone uses it."""
+
+    def __init__(self, cache: Cache, served_id: Callable[[str], str | None]) -> None:
+        self._cache = cache
+        self._served_id = served_id
+        self._running: dict[str, Operation] = {}
+
+    def begin(self, action: Action, answer: Future[Result], task: Task | None) -> bool:
+        """Take an action on; False when it was refused at once. `task` is None if unknown."""
+        if task is None:
+            known = "no dataset of the project has this id"
+            self._refuse(action, answer, "unknown_dataset", known, "see /status for the datasets")
+            return False
+        if action.dataset in self._running:
+            before = self._running[action.dataset].action.kind
+            message = f"{before} is under way for this dataset"
+            self._refuse(action, answer, "action_running", message, "wait for it, then ask again")
+            return False
+        self._running[action.dataset] = Operation(action, answer, self._served_id(action.dataset))
+        return True
+
+    def check(self, action: Action, task: Task) -> Allowed | Result:
+        """Ask the rules, and the source where they need it. Runs in the pool."""
+        try:
+            return allow(action, task, self._cache)
+        except Refusal as refusal:
+            served = self._served_id(action.dataset)
+            return Result("refused", refusal.message, refusal.code, refusal.hint, served, served)
+        except SnapshotError as error:
+            served = self._served_id(action.dataset)
+            return Result("failed", error.message, error.code, error.hint, served, served)
+
+    def put_away(self, allowed: Allowed, now: float) -> None:
+        """Mark the snapshot that is quarantined, lift the mark of one that is accepted."""
+        action, away = allowed.action, allowed.away
+        try:
+            if allowed.accepts:
+                lift(self._cache, action.dataset, allowed.accepts)
+            if away is not None:
+                digest = away.manifest_digest
+                made = Mark(away.snapshot_id, digest, action.reason, action.by, now)
+                mark(self._cache, action.dataset, made)
+        except (OSError, SourceUnavailable) as error:
+            log.error("quarantine_not_written", dataset=action.dataset, reason=str(error))
+
+    def end(self, name: str, result: Result) -> None:
+        """Answer the action of a dataset."""
+        operation = self._running.pop(name)
+        audit(operation.action, result)
+        operation.answer.set_result(result)
+
+    def end_by(self, done: Done, generation: int = 0) -> None:
+        """Answer the action that a finished task was for, if any."""
+        name = done.task.name
+        if not done.task.is_asked or name not in self._running:
+            return
+        operation = self._running[name]
+        before, now = operation.from_snapshot, self._served_id(name)
+        attempt = done.attempt
+        if operation.action.kind == "unpin" and not generation:
+            message = attempt.message or _WHY[done.stay]
+            message = f"the dataset follows its source again: {message}"
+            result = Result("done", message, attempt.code, attempt.hint, before, now)
+        elif attempt.code:
+            outcome: Outcome = "refused" if attempt.is_final else "failed"
+            result = Result(outcome, attempt.message, attempt.code, attempt.hint, before, now)
+        elif generation:
+            message = f"{now} is served on every worker"
+            result = Result("done", message, "", "", before, now, generation)
+        else:
+            result = Result("unchanged", _WHY[done.stay], "", "", before, now)
+        self.end(name, result)
+
+    def end_without_work(self, allowed: Allowed) -> None:
+        """Answer an action that only changed what is known."""
+        served = self._served_id(allowed.action.dataset)
+        message = f"pinned to {served}"
+        if allowed.away is not None:
+            message = f"{allowed.away.snapshot_id} is quarantined, and was not served"
+        self.end(allowed.action.dataset, Result("done", message, "", "", served, served))
+
+    def end_outdated(self, done: Done) -> None:
+        """Answer the action whose ground changed while it was carried out."""
+        if done.task.is_asked and done.task.name in self._running:
+            served = self._served_id(done.task.name)
+            message = "another snapshot or config came in between"
+            hint = "look at what is served now, then ask again"
+            self.end(
+                done.task.name,
+                Result("refused", message, "dataset_changed", hint, served, served),
+            )
+
+    def _refuse(
+        self, action: Action, answer: Future[Result], code: str, message: str, hint: str
+    ) -> None:
+        result = Result("refused", message, code, hint)
+        audit(action, result)
+        answer.set_result(result)
+
+
+_WHY = {
+    "": "nothing had to change",
+    "served": "the newest snapshot is served already",
+    "pinned": "the dataset stays on its pinned snapshot",
+    "rolled_back": "the newest snapshot was rolled back: a newer one must be published",
+    "quarantined": "the newest snapshot is quarantined: a newer one must be published",
+    "refused_before": "the newest snapshot was refused before: publish a repaired one",
+}

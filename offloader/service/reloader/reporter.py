@@ -1,0 +1,69 @@
+"""What the reloader tells: the board's document, and sources that do not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from offloader.catalog.model import Catalog
+from offloader.service import log
+from offloader.service.cache import Cache
+from offloader.service.reloader.ledger import Ledger, Quarantine
+from offloader.service.reloader.status import dataset_status, encode_status
+from offloader.shared.board import Board
+
+SLOW_SECONDS = 30.0
+
+
+class Reporter:
+    """Writes the board; `instance` is this instance's number on the cache volume."""
+
+    def __init__(
+        self,
+        board: Board,
+        cache: Cache,
+        ledger: Ledger,
+        clock: Callable[[], float],
+        instance: int,
+    ) -> None:
+        self._board = board
+        self._cache = cache
+        self._ledger = ledger
+        self._clock = clock
+        self._instance = instance
+
+    def report(self, catalog: Catalog, pending: Collection[str], config: Mapping[str, Any]) -> None:
+        """Tell what is known; `pending` are the datasets on an older contract."""
+        self._note_slow()
+        names: Iterable[str] = catalog.datasets
+        document = {
+            "datasets": {name: self._dataset(catalog, name, name in pending) for name in names},
+            "cache_free_bytes": self._cache.free_bytes(),
+            "config": config,
+            "instance": self._instance,
+            "is_state_saved": self._ledger.is_saved,
+        }
+        self._board.write(encode_status(document))
+
+    def _dataset(self, catalog: Catalog, name: str, is_pending: bool) -> Mapping[str, Any]:
+        ledger, pin = self._ledger, catalog.datasets[name].pin
+        away = ledger.quarantine.get(name, Quarantine())
+        known, progress = ledger.state[name], ledger.progress[name]
+        return {
+            **dataset_status(known, progress, pin, is_pending=is_pending),
+            "quarantined": away.parts,
+            "quarantined_snapshots": [
+                {"snapshot_id": mark.snapshot_id, "reason": mark.reason, "at": mark.at}
+                for mark in away.marks
+            ],
+        }
+
+    def _note_slow(self) -> None:
+        """Say once of a source that it does not answer; the look at it goes on."""
+        now = self._clock()
+        for name, progress in self._ledger.progress.items():
+            is_waiting = progress.is_looking and not progress.is_building
+            if is_waiting and progress.is_reachable and now - progress.began_at > SLOW_SECONDS:
+                progress.is_reachable = progress.is_ok = False
+                hint = "see whether the volume of the source answers; what is served goes on"
+                log.warning("source_slow", dataset=name, hint=hint)

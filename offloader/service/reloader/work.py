@@ -1,0 +1,239 @@
+"""The work on one dataset, in a thread: look, decide, build what is missing, look again.
+
+Whatever happens ends as a Done. What it found is leased, so that the cache keeps the files until
+the swap is over.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from offloader.catalog.compatibility import check_schema
+from offloader.catalog.manifest import Manifest
+from offloader.errors import SnapshotError, SnapshotRefused, SourceUnavailable
+from offloader.service import log
+from offloader.service.cache import Cache, disk_error
+from offloader.service.counts import load_counts, refuse_unguarded
+from offloader.service.generation_document import entry_of, kept_manifest
+from offloader.service.lease import lease
+from offloader.service.reloader.attempts import contract_of, failed, is_known_failure, reason_of
+from offloader.service.reloader.decide import judge
+from offloader.service.reloader.look import Published, find_kept, look, manifest_path
+from offloader.service.reloader.task import Done, Found, Task
+from offloader.service.state import Attempt, Snapshot
+
+MAX_OVERTAKEN = 1
+
+Build = Callable[[Mapping[str, Any]], int]
+
+
+class Work:
+    """Carries out tasks, each in the thread that calls; one build at a time."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        build: Build,
+        *,
+        threads: int,
+        clock: Callable[[], float],
+        on_build: Callable[[str], None],
+    ) -> None:
+        self._cache = cache
+        self._build = build
+        self._threads = threads
+        self._clock = clock
+        self._on_build = on_build
+        self._building = Lock()
+
+    def do(self, task: Task) -> Done:
+        """Carry out one task; never raises."""
+        began = time.monotonic()
+        manifest: Manifest | None = None
+        try:
+            chosen = self._choose(task)
+            if isinstance(chosen, str):
+                return Done(task, stay=chosen)
+            manifest = chosen.manifest
+            return self._serve(task, chosen, began)
+        except Exception as error:
+            attempt = failed(
+                task.known,
+                reason_of(error),
+                manifest=manifest,
+                contract=contract_of(task.project.catalog, task.dataset),
+                now=self._clock(),
+                seconds=time.monotonic() - began,
+            )
+            return Done(task, attempt=attempt)
+
+    def _choose(self, task: Task) -> Published | str:
+        """Return the snapshot to serve, or why there is none.
+
+        While a new contract waits, the active snapshot is brought under it if no other can be.
+        """
+        if task.target is not None:
+            return self._kept(task, task.target)
+        active = task.known.active if task.is_pending else None
+        try:
+            chosen = self._published(task)
+        except SnapshotError:
+            if active is None or not self._fits(task, active):
+                raise
+            return self._kept(task, active)
+        if isinstance(chosen, str):
+            return chosen if active is None else self._kept(task, active)
+        if active is not None and check_schema(chosen.manifest, task.dataset):
+            return self._kept(task, active) if self._fits(task, active) else chosen
+        return chosen
+
+    def _published(self, task: Task) -> Published | str:
+        active = task.known.active
+        is_elsewhere = bool(task.pin) and (active is None or active.snapshot_id != task.pin)
+        if is_elsewhere:
+            pinned = find_kept(self._cache, task.name, task.pin)
+            if pinned is not None:
+                is_away = pinned.manifest.digest in task.quarantined
+                return "quarantined" if is_away else pinned
+        published = look(task.project, task.dataset, self._cache)
+        verdict = judge(task.known, published.manifest, pin=task.pin, quarantined=task.quarantined)
+        if verdict == "pinned" and is_elsewhere:
+            message = "the pinned snapshot is neither in the cache nor published"
+            hint = "publish that snapshot again, or remove the pin"
+            raise SourceUnavailable("pinned_snapshot_missing", message, hint)
+        return verdict or published
+
+    def _fits(self, task: Task, snapshot: Snapshot) -> bool:
+        manifest = kept_manifest(self._cache, task.name, snapshot.manifest_digest)
+        return manifest is not None and not check_schema(manifest, task.dataset)
+
+    def _kept(self, task: Task, snapshot: Snapshot) -> Published:
+        digest = snapshot.manifest_digest
+        manifest = kept_manifest(self._cache, task.name, digest)
+        if manifest is None:
+            message = f"the manifest of {snapshot.snapshot_id} is no longer in the cache"
+            raise SourceUnavailable("manifest_not_kept", message, "publish that snapshot again")
+        return Published(manifest, self._cache.manifest(task.name, digest))
+
+    def _serve(self, task: Task, chosen: Published, began: float) -> Done:
+        manifest = chosen.manifest
+        problems = check_schema(manifest, task.dataset)
+        if problems:
+            raise SnapshotRefused.of(problems)
+        contract = contract_of(task.project.catalog, task.dataset)
+        if not task.is_asked and is_known_failure(task.known, manifest, contract):
+            return Done(task, stay="refused_before")
+        entry = entry_of(task.project.catalog, task.name, manifest, _copy(task, manifest))
+        try:
+            held = lease(self._cache, task.name, entry["parts"], [manifest.digest])
+        except OSError as error:
+            raise disk_error(error) from error
+        try:
+            if not self._make(task, chosen, entry) or self._is_overtaken(task, manifest):
+                held.release()
+                return Done(task, is_overtaken=True)
+        except BaseException:
+            held.release()
+            raise
+        attempt = Attempt(
+            snapshot_id=manifest.snapshot_id,
+            manifest_digest=manifest.digest,
+            contract=contract,
+            at=self._clock(),
+            duration_seconds=round(time.monotonic() - began, 3),
+        )
+        return Done(task, Found(manifest, entry, contract, held), attempt)
+
+    def _make(self, task: Task, chosen: Published, entry: Mapping[str, Any]) -> bool:
+        """Have every part in the cache, and the guards asked; False when it was overtaken."""
+        manifest = chosen.manifest
+        was_served = manifest.digest in {s.manifest_digest for s in task.known.snapshots()}
+        paths = [self._cache.part(task.name, part_id) for part_id in entry["parts"]]
+        if task.wish != "rebuild" and all(path.exists() for path in paths):
+            counts = load_counts(self._cache, task.name, manifest.digest)
+            if counts is not None and counts.answers(task.dataset.guards):
+                previous, admitted = _compared(task, manifest, was_served, self._clock())
+                refuse_unguarded(task.dataset.guards, manifest, counts, previous, admitted)
+                return True
+        with self._building:
+            if self._is_overtaken(task, manifest):  # while others were built
+                return False
+            self._on_build(task.name)
+            log.event("build_started", dataset=task.name, snapshot=manifest.snapshot_id)
+            target = self._cache.root
+            if task.wish == "rebuild":
+                target = self._cache.root / "rebuilding" / task.name
+                shutil.rmtree(target, ignore_errors=True)
+            self._build(self._job(task, chosen, target, was_served))
+            self._put_in_place(task.name, target, entry["parts"])
+        return True
+
+    def _job(
+        self, task: Task, chosen: Published, target: Path, was_served: bool
+    ) -> Mapping[str, Any]:
+        project = task.project
+        previous, _ = _compared(task, chosen.manifest, was_served, 0.0)
+        return {
+            "documents": project.documents,
+            "dataset": task.name,
+            "cache": str(self._cache.root),
+            "target": str(target),
+            "root": str(project.root),
+            "manifest_path": str(manifest_path(project, task.dataset)),
+            "manifest_copy": str(chosen.copy),
+            "previous_row_count": previous,
+            "was_served": was_served,
+            "threads": self._threads,
+        }
+
+    def _put_in_place(self, name: str, target: Path, part_ids: list[str]) -> None:
+        if target == self._cache.root:
+            return
+        try:
+            for part_id in part_ids:
+                Cache(target).part(name, part_id).replace(self._cache.part(name, part_id))
+        except OSError as error:
+            raise disk_error(error) from error
+        shutil.rmtree(target, ignore_errors=True)
+
+    def _is_overtaken(self, task: Task, manifest: Manifest) -> bool:
+        """Tell whether the source names another snapshot by now.
+
+        Not twice in a row: a source that publishes faster than a build takes would starve it. One
+        that went back to what is served takes its snapshot away in any case.
+        """
+        if task.target is not None or task.pin:
+            return False
+        with suppress(SnapshotError):
+            now = look(task.project, task.dataset, self._cache).manifest
+            active = task.known.active
+            if active is not None and now.digest == active.manifest_digest != manifest.digest:
+                return True
+            is_patient = not task.is_asked and task.overtaken < MAX_OVERTAKEN
+            return now.digest != manifest.digest and is_patient
+        return False
+
+
+def _copy(task: Task, manifest: Manifest) -> int:
+    active = task.known.active
+    is_active = active is not None and active.manifest_digest == manifest.digest
+    return (task.known.copy if is_active else 0) + (task.wish == "rebuild")
+
+
+def _compared(
+    task: Task, manifest: Manifest, was_served: bool, now: float
+) -> tuple[int | None, float]:
+    """Return the row count to compare with, and the time at which the watermark's age counts.
+
+    A snapshot that was served before was admitted in its time.
+    """
+    active = task.known.active
+    if was_served or active is None:
+        return None, manifest.watermark / 1e6 if was_served else now
+    return active.row_count, now
