@@ -18,6 +18,14 @@ MAX_BACK_OFF_SECONDS = 300.0
 _MAX_MESSAGE = 2000
 
 
+class Judged(SnapshotRefused):
+    """A refusal of a snapshot before any work on it; `manifest` says of which."""
+
+    def __init__(self, refusal: SnapshotRefused, manifest: Manifest) -> None:
+        super().__init__(refusal.code, refusal.message, refusal.hint, refusal.problems)
+        self.manifest = manifest
+
+
 def contract_of(catalog: Catalog, dataset: Dataset) -> str:
     """Return the digest of what of the contract decides whether a snapshot can be served."""
     paths = derive_paths(dataset, catalog.endpoints_of(dataset.id))

@@ -1,4 +1,4 @@
-"""What the reloader tells of the config: which revision it wants, and what is wrong with it."""
+"""The config as the reloader has it: take a new one over, or keep the old and say why."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from offloader.errors import Problem
+from offloader.catalog.project import PROJECT_FILE
+from offloader.errors import ConfigError, Problem
 from offloader.service import log
 from offloader.service.project import Project
+from offloader.service.reloader.config_watch import ConfigSeen
+from offloader.service.reloader.main_link import Refused
+from offloader.service.reloader.swap import Swapper
 
 MAX_SHOWN_PROBLEMS = 50
+MAX_TRIES = 8  # each puts one damaged part away
 
 
 @dataclass(slots=True)
@@ -21,6 +26,27 @@ class ConfigStatus:
     revision: str
     problems: tuple[Problem, ...] = ()
     checked_at: float = 0.0
+
+    def take(self, seen: ConfigSeen, swapper: Swapper, now: float) -> bool:
+        """Serve a changed config as far as it needs no build; tell whether it counts now."""
+        if seen.project is None:
+            self.note_refused(seen.problems, now)
+            return False
+        result = None
+        for _ in range(MAX_TRIES):
+            try:
+                result = swapper.swap(seen.project, {})
+            except ConfigError as error:
+                self.note_refused(error.problems, now)
+                return False
+            if not isinstance(result, Refused) or result.damaged is None:
+                break
+        if isinstance(result, Refused):
+            problem = Problem(PROJECT_FILE, "", result.code, result.message, result.hint)
+            self.note_refused([problem], now)
+            return False
+        self.note_applied(seen.project, now)
+        return True
 
     def note_applied(self, project: Project, now: float) -> None:
         """A new config counts from now on."""

@@ -70,6 +70,8 @@ def before_work(allowed: Allowed, known: DatasetState) -> DatasetState:
     if allowed.action.kind == "rollback":
         known = known.rolling_back()
     away, previous = allowed.away, known.previous
+    if away and away.manifest_digest == known.accepted:
+        known = replace(known, accepted="")
     if away and previous and away.manifest_digest == previous.manifest_digest:
         known = replace(known, previous=None)
     return known

@@ -19,7 +19,6 @@ from pathlib import Path
 from threading import Event
 
 from offloader.catalog.documents import parse_documents
-from offloader.errors import ConfigError, Problem
 from offloader.service import log
 from offloader.service.actions import Action, Result
 from offloader.service.cache import Cache
@@ -30,7 +29,7 @@ from offloader.service.reloader.config_status import ConfigStatus
 from offloader.service.reloader.config_watch import ConfigSeen
 from offloader.service.reloader.decide import needs_accept
 from offloader.service.reloader.ledger import Ledger
-from offloader.service.reloader.main_link import MainLink, Refused
+from offloader.service.reloader.main_link import MainLink
 from offloader.service.reloader.operations import Operations
 from offloader.service.reloader.operator import Allowed, before_work
 from offloader.service.reloader.outcomes import Outcomes
@@ -44,7 +43,7 @@ from offloader.shared.slots import Head
 
 LOOKS_AT_ONCE = 64  # threads: most of them wait, for a source or for their turn to build
 HEARTBEAT_SECONDS = 0.5
-CONFIG_TRIES = 8  # each puts one damaged part away
+COLLECT_AGAIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,7 @@ class Reloader:
         )
         self._overtaken: dict[str, int] = {}
         self._finished: dict[str, Done] = {}
+        self._collect_at = 0.0
         self._due: dict[str, float] = {}
         self._heart = link.slots.reloader()
         self._know_datasets()
@@ -239,25 +239,9 @@ class Reloader:
     def _see_config(self, seen: ConfigSeen) -> None:
         """Take a changed config over at once, as far as it needs no build."""
         self._settle()
-        now = self._clock()
-        if seen.project is None:
-            self._config.note_refused(seen.problems, now)
-            return
-        for _ in range(CONFIG_TRIES):
-            try:
-                result = self._swapper.swap(seen.project, {})
-            except ConfigError as error:
-                self._config.note_refused(error.problems, now)
-                return
-            if not isinstance(result, Refused) or result.damaged is None:
-                break
-        if isinstance(result, Refused):
-            self._config.note_refused(
-                [Problem("offloader.yml", "", result.code, result.message, result.hint)], now
-            )
+        if not self._config.take(seen, self._swapper, self._clock()) or seen.project is None:
             return
         self._desired = seen.project
-        self._config.note_applied(seen.project, now)
         self._know_datasets()
         self._due = dict.fromkeys(self._due, 0.0)
         self._ledger.keep()
@@ -275,7 +259,10 @@ class Reloader:
         leases, self._outcomes.leases = self._outcomes.leases, []
         for one in leases:
             one.release()
-        if self._outcomes.is_littered:
+        now = self._clock()
+        if self._outcomes.is_littered or now >= self._collect_at:
+            # Once more later, for the youngest files are never removed.
+            self._collect_at = now + COLLECT_AGAIN_SECONDS
             self._outcomes.is_littered = False
             self._pool.submit(self._collect, self._ledger.saved.holds)
 

@@ -80,9 +80,8 @@ class Swapper:
         self._promote_at = time.monotonic() + self._pause_seconds
 
     def _has_room(self) -> bool:
-        control = self._link.control
-        free_bytes = control[Word.LIMIT_BYTES] - control[Word.SHARED_BYTES]
-        return min(self._mapped.values()) <= free_bytes
+        # Not less what is in use: some of that is kept of previous snapshots, and makes room.
+        return min(self._mapped.values()) <= self._link.control[Word.LIMIT_BYTES]
 
     def _note_mapped(self, mapped: Mapping[str, int]) -> None:
         for name in sorted(set(mapped) - set(self._mapped)):

@@ -22,7 +22,13 @@ from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import load_counts, refuse_unguarded
 from offloader.service.generation_document import entry_of, kept_manifest
 from offloader.service.lease import lease
-from offloader.service.reloader.attempts import contract_of, failed, is_known_failure, reason_of
+from offloader.service.reloader.attempts import (
+    Judged,
+    contract_of,
+    failed,
+    is_known_failure,
+    reason_of,
+)
 from offloader.service.reloader.decide import judge
 from offloader.service.reloader.look import Published, find_kept, look, manifest_path
 from offloader.service.reloader.task import Done, Found, Task
@@ -66,7 +72,7 @@ class Work:
             attempt = failed(
                 task.known,
                 reason_of(error),
-                manifest=manifest,
+                manifest=error.manifest if isinstance(error, Judged) else manifest,
                 contract=contract_of(task.project.catalog, task.dataset),
                 now=self._clock(),
                 seconds=time.monotonic() - began,
