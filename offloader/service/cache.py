@@ -115,18 +115,6 @@ class Cache:
             raise disk_error(error) from error
         return path
 
-    def quarantine(self, dataset: str, part_id: str, reason: str, now: float) -> None:
-        """Move a damaged part away, with the reason beside it; it will be built again."""
-        from offloader.service.quarantine import put_away
-
-        put_away(self, dataset, [part_id], reason, now)
-
-    def quarantined(self, dataset: str) -> int:
-        """Return how many parts of a dataset lie in quarantine."""
-        from offloader.service.quarantine import quarantined_parts
-
-        return quarantined_parts(self, dataset)
-
     def sweep(self, datasets: Iterable[str]) -> None:
         """Remove what killed processes left half written; what is being written stays."""
         folders = [self.root]

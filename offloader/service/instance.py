@@ -18,7 +18,7 @@ from pathlib import Path
 from offloader.errors import StartError
 from offloader.service import log
 from offloader.service.cache import Cache, files_in, unusable
-from offloader.service.state import VERSION, Saved, load_state
+from offloader.service.state import VERSION, Saved, load_state, save_state
 from offloader.shared.file_lock import close_lock, lock_within, open_lock, try_lock
 
 MAX_INSTANCES = 64
@@ -72,6 +72,21 @@ def claim(cache: Cache, host: str = "", *, wait_seconds: float = WAIT_SECONDS) -
         close_lock(guard)
     message = f"{cache.root}: {MAX_INSTANCES} instances use it already"
     raise StartError("cache_crowded", message, "give more instances another cache volume")
+
+
+def inherit(cache: Cache, instance: Instance) -> None:
+    """Give a new slot what the instance that wrote last knew: snapshots, pins, rollbacks.
+
+    So a replica that starts beside, or in place of, another on a shared volume starts warm.
+    """
+    if instance.state.exists():
+        return
+    with suppress(OSError):
+        others = state_paths(cache).values()
+        newest = max(others, key=lambda path: path.stat().st_mtime_ns, default=None)
+        saved = read_state(newest) if newest is not None else None
+        if saved:
+            save_state(instance.state, saved)
 
 
 def state_path(cache: Cache, number: int) -> Path:

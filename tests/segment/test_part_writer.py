@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from offloader.segment.layout import read_descriptor, sections, verify
-from offloader.segment.part_writer import TEMPORARY_GLOB, PartWriter
+from offloader.segment.part_writer import PartWriter
+from offloader.segment.temporary import TEMPORARY_GLOB
 from tests.segment.tables import Table, build_files
 
 

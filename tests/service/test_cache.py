@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from offloader.errors import SourceUnavailable, StartError
-from offloader.service.cache import MIN_FREE_BYTES, Cache, disk_error, write_whole
+from offloader.segment.temporary import open_temporary
+from offloader.service.cache import FOLDERS, MIN_FREE_BYTES, Cache, disk_error, write_whole
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -32,13 +33,17 @@ def names(folder: Path) -> set[str]:
 def test_prepare_makes_the_folders_and_leaves_no_probe(cache: Cache) -> None:
     """Doing it again changes nothing."""
     cache.prepare()
-    assert names(cache.root) == {"segments", "manifests", "quarantine"}
+    assert set(FOLDERS) == {"segments", "manifests", "quarantine", "instances", "leases"}
+    assert names(cache.root) == set(FOLDERS)
 
 
 def test_paths_are_what_the_layout_says(cache: Cache) -> None:
     """Parts and manifests lie below their dataset."""
     assert cache.part("usage", "p1") == cache.root / "segments" / "usage" / "p1"
     assert cache.manifest("usage", "d1") == cache.root / "manifests" / "usage" / "d1"
+    assert cache.counts("usage", "d1") == cache.root / "manifests" / "usage" / "d1.counts"
+    assert cache.quarantine_of("usage") == cache.root / "quarantine" / "usage"
+    assert cache.leases == cache.root / "leases"
     assert cache.state == cache.root / "state.json"
 
 
@@ -86,7 +91,7 @@ def test_a_volume_that_takes_nothing_more_is_full(
         cache.prepare()
     assert caught.value.code == "cache_full"
     assert caught.value.message == f"{cache.root}: nothing can be written"
-    assert names(cache.root) == {"segments", "manifests", "quarantine"}
+    assert names(cache.root) == set(FOLDERS)
 
 
 def test_a_volume_with_little_free_space_is_full(
@@ -122,33 +127,36 @@ def test_sweep_removes_what_killed_processes_left(cache: Cache) -> None:
     assert left == {*kept, other}
 
 
-def test_a_damaged_part_is_put_away_with_its_reason(cache: Cache) -> None:
-    """It is gone from its place, so it is built again, and can be looked at."""
-    write_whole(cache.part("usage", "p1"), b"damaged")
-    cache.quarantine("usage", "p1", "section 'x' is damaged", 1_780_000_000.9)
-    away = cache.root / "quarantine" / "usage"
-    assert not cache.part("usage", "p1").exists()
-    assert (away / "p1.1780000000").read_bytes() == b"damaged"
-    assert (away / "p1.1780000000.reason").read_text() == "section 'x' is damaged\n"
-    assert cache.quarantined("usage") == 1
-    assert cache.quarantined("other") == 0
+def test_sweep_spares_what_is_being_written(cache: Cache) -> None:
+    """Another instance on the same volume may be in the middle of a build."""
+    targets = (cache.part("usage", "p1"), cache.manifest("usage", "d1"), cache.state)
+    made = [open_temporary(path, 0o600) for path in targets]
+    cache.sweep(["usage"])
+    assert all(path.exists() for _, path in made)
+    for descriptor, _ in made:
+        os.close(descriptor)
+    cache.sweep(["usage"])
+    assert not any(path.exists() for _, path in made)
 
 
-def test_a_damaged_part_that_cannot_be_put_away_is_removed(cache: Cache) -> None:
-    """Whatever the quarantine is, the damaged part is not loaded again."""
-    (cache.root / "quarantine" / "usage").write_text("in the way")
-    write_whole(cache.part("usage", "p1"), b"damaged")
-    cache.quarantine("usage", "p1", "reason", 0.0)
-    assert not cache.part("usage", "p1").exists()
-    cache.quarantine("usage", "p1", "reason", 0.0)  # and a part that is gone is no error
+def test_datasets_are_those_that_have_a_folder(cache: Cache, tmp_path: Path) -> None:
+    """Of parts, of manifests or of what was put away; links and other names are none."""
+    for kind, name in (("segments", "b"), ("manifests", "a"), ("quarantine", "c"), ("leases", "d")):
+        (cache.root / kind / name).mkdir()
+    (cache.root / "segments" / "Not-One").mkdir()
+    (cache.root / "segments" / "linked").symlink_to(tmp_path)
+    (cache.root / "segments" / "file").write_text("x")
+    assert cache.datasets() == ["a", "b", "c"]
 
 
 def test_a_manifest_is_kept_once_and_repaired(cache: Cache) -> None:
     """An equal copy is left alone, one that differs is replaced."""
     path = cache.keep_manifest("usage", "d1", b"{}")
     first = path.stat().st_ino
+    os.utime(path, (0, 0))
     assert cache.keep_manifest("usage", "d1", b"{}") == path
     assert path.stat().st_ino == first
+    assert path.stat().st_mtime > 0  # young again: no collector removes it right away
     path.write_bytes(b"torn")
     cache.keep_manifest("usage", "d1", b"{}")
     assert path.read_bytes() == b"{}"
