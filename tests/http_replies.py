@@ -43,11 +43,12 @@ def ask(
     target: str,
     headers: Mapping[str, str] | None = None,
     method: str = "GET",
+    body: bytes | None = None,
 ) -> Reply:
     """Send one request over a connection of its own and return whatever the answer is."""
     connection = http.client.HTTPConnection(*address, timeout=15)
     try:
-        connection.request(method, target, headers=dict(headers or {}))
+        connection.request(method, target, body, dict(headers or {}))
         return reply_of(connection.getresponse())
     finally:
         connection.close()

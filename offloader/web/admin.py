@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -14,7 +15,7 @@ from sanic import Request as HttpRequest
 from sanic.exceptions import MethodNotAllowed
 
 from offloader.errors import RequestError
-from offloader.service.actions import KINDS, Kind
+from offloader.service.actions import KINDS, Action, Kind, Result
 from offloader.service.worker.action_client import ask_reloader
 from offloader.service.worker.answer import not_ready
 from offloader.service.worker.metrics import exposition
@@ -36,6 +37,7 @@ from offloader.web.reply import error_response, request_id_of, translate
 from offloader.web.worker import Worker
 
 FINGERPRINT_DIGITS = 12
+DRAIN_CHECK_SECONDS = 0.25
 
 admin = Blueprint("admin")
 
@@ -80,10 +82,22 @@ async def act(request: HttpRequest, dataset: str, kind: Kind) -> HTTPResponse:
     fields = read_body(kind, str(request.headers.get("content-type", "")), request.body)
     action = action_of(kind, dataset, by, fields)
     wait_seconds = fields.get("wait_seconds", DEFAULT_WAIT_SECONDS)
-    result = await ask_reloader(_worker(request).address, action, wait_seconds)
+    result = await _ask(_worker(request), action, wait_seconds)
     response = _json(told(action, result), STATUSES[result.outcome])
     response.headers["X-Request-Id"] = request_id_of(request)
     return response
+
+
+async def _ask(worker: Worker, action: Action, wait_seconds: float) -> Result:
+    """Wait for what comes of an action, but not beyond the instance's own life."""
+    asking = asyncio.ensure_future(ask_reloader(worker.address, action, wait_seconds))
+    try:
+        while not worker.is_draining:
+            if (await asyncio.wait([asking], timeout=DRAIN_CHECK_SECONDS))[0]:
+                return asking.result()
+    finally:
+        asking.cancel()
+    raise not_ready("the instance is stopping, look at /diagnostics of the next one")
 
 
 async def refuse(request: HttpRequest, error: Exception) -> HTTPResponse:

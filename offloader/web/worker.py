@@ -12,6 +12,7 @@ from offloader.service.worker.answer import Query, Response, busy
 from offloader.service.worker.attachment import Attachment
 from offloader.service.worker.generation import Generation
 from offloader.settings.settings import Settings
+from offloader.shared.attach import allow_many_descriptors
 from offloader.shared.control import Word
 from offloader.shared.slots import Head
 
@@ -27,6 +28,7 @@ class Worker:
     """What both apps of a worker process share."""
 
     def __init__(self, settings: Settings, address: str) -> None:
+        allow_many_descriptors()
         self.settings = settings
         self.address = address
         self._scans = ThreadPoolExecutor(settings.scan_concurrency, thread_name_prefix="scan")

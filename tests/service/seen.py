@@ -35,19 +35,27 @@ class Seen:
         head[Head.HEARTBEAT_NS] = time.monotonic_ns() - int(seconds_ago * 1e9)
 
     def tell(self, **datasets: dict[str, Any]) -> None:
-        """Write the reloader's board."""
-        document = {"datasets": datasets, "cache_free_bytes": 5}
+        """Write what the reloader's board says of datasets."""
+        self.tell_all({"datasets": datasets, "cache_free_bytes": 5})
+
+    def tell_all(self, document: dict[str, Any]) -> None:
+        """Write the reloader's board as a whole."""
         self.slots.board.write(json.dumps(document).encode())
 
 
 def seen(
-    *, workers: int = 2, is_loaded: bool = True, windows: tuple[float | None, ...] = ()
+    *,
+    workers: int = 2,
+    is_loaded: bool = True,
+    windows: tuple[float | None, ...] = (),
+    pin: str | None = None,
+    memory: str = "shared",
 ) -> Seen:
     """Return a view of one dataset `usage`; `windows` are its endpoints' minutes of freshness."""
     control, slots = ControlBlock(), Slots(workers)
     control[Word.GENERATION] = 1
     column = Column("n", ColumnType(Kind.BIGINT))
-    dataset = Dataset("usage", (column,), manifest="m.json")
+    dataset = Dataset("usage", (column,), manifest="m.json", pin=pin)
     endpoints = {
         f"e{number}": Endpoint(
             name=f"e{number}",
@@ -67,6 +75,9 @@ def seen(
         keys={},
         snapshots={"usage": snapshot} if is_loaded else {},
         segment_bytes={"usage": 4096} if is_loaded else {},
+        memory={"usage": memory} if is_loaded else {},
         rows={name: number + 1 for number, name in enumerate(endpoints)},
+        catalog_key="",
+        opened={},
     )
     return Seen(control, slots, View(generation, control, slots))

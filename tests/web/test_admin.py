@@ -48,6 +48,8 @@ def test_status_shows_what_is_served(tenants: Tenants) -> None:
                 "snapshot_id": "s0001",
                 "row_count": ROWS,
                 "freshness": {"watermark": "2026-06-01T00:00:00Z", "stale": True},
+                "pinned": False,
+                "rolled_back": False,
             }
         },
     }

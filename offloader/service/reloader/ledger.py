@@ -54,23 +54,23 @@ class Ledger:
         self._ids: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self.saved = load_state(path)
         self.state: dict[str, DatasetState] = {}
+        self._absent: dict[str, DatasetState] = {}
         self.quarantine: dict[str, Quarantine] = {}
         self.progress: dict[str, Progress] = {}
 
     def begin(self, names: Iterable[str], entries: Mapping[str, Mapping[str, Any]]) -> None:
         """Know these datasets and no others; what main really serves goes before the state file."""
         before = {**self.saved.datasets, **self.state}
-        state = {}
+        self.state = {}
         for name in names:
-            known = before.get(name, DatasetState())
             entry = entries.get(name)
-            if entry is not None:
-                known = _served(known, Snapshot(**entry["snapshot"]))
-            state[name] = known
-        self.state = state
+            snapshot = Snapshot(**entry["snapshot"]) if entry else None
+            self.state[name] = _served(before.pop(name, DatasetState()), snapshot)
+        # Their pins and rollbacks count again when the config names them again.
+        self._absent = {name: _served(known, None) for name, known in before.items()}
         self.progress = {
             name: self.progress.get(name) or Progress(is_ok=not known.attempt.code)
-            for name, known in state.items()
+            for name, known in self.state.items()
         }
 
     def look_at_quarantine(self, name: str) -> Quarantine:
@@ -138,7 +138,7 @@ class Ledger:
         """
         if self._save_at is None or self._clock() < self._save_at:
             return
-        saved = Saved(self.state, contracts_of(documents), self.holds(catalogs))
+        saved = Saved({**self._absent, **self.state}, contracts_of(documents), self.holds(catalogs))
         try:
             save_state(self._path, saved)
         except OSError as error:
@@ -173,7 +173,11 @@ class Ledger:
         return self._ids[key]
 
 
-def _served(known: DatasetState, snapshot: Snapshot) -> DatasetState:
-    """Correct what is known by what is served: one step on, or one step back."""
+def _served(known: DatasetState, snapshot: Snapshot | None) -> DatasetState:
+    """Correct what is known by what is served: one step on, one step back, or nothing."""
+    if snapshot is None:
+        previous = known.active or known.previous
+        return replace(known, active=None, previous=previous, copy=0)
     is_back = known.previous is not None and snapshot == known.previous
-    return known.replaced_by(snapshot) if is_back else known.activated(snapshot)
+    is_other = known.active is not None and snapshot != known.active
+    return known.replaced_by(snapshot) if is_back and is_other else known.activated(snapshot)

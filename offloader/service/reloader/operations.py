@@ -31,6 +31,7 @@ class Operations:
         self._cache = cache
         self._served_id = served_id
         self._running: dict[str, Operation] = {}
+        self._answers: list[tuple[Future[Result], Result]] = []
 
     def begin(self, action: Action, answer: Future[Result], task: Task | None) -> bool:
         """Take an action on; False when it was refused at once. `task` is None if unknown."""
@@ -74,7 +75,13 @@ class Operations:
         """Answer the action of a dataset."""
         operation = self._running.pop(name)
         audit(operation.action, result)
-        operation.answer.set_result(result)
+        self._answers.append((operation.answer, result))
+
+    def tell(self) -> None:
+        """Give the answers to who waits: what was done is written and shown by now."""
+        answers, self._answers = self._answers, []
+        for answer, result in answers:
+            answer.set_result(result)
 
     def end_by(self, done: Done, generation: int = 0) -> None:
         """Answer the action that a finished task was for, if any."""
@@ -108,21 +115,29 @@ class Operations:
 
     def end_outdated(self, done: Done) -> None:
         """Answer the action whose ground changed while it was carried out."""
-        if done.task.is_asked and done.task.name in self._running:
-            served = self._served_id(done.task.name)
-            message = "another snapshot or config came in between"
-            hint = "look at what is served now, then ask again"
-            self.end(
-                done.task.name,
-                Result("refused", message, "dataset_changed", hint, served, served),
-            )
+        name = done.task.name
+        if not done.task.is_asked or name not in self._running:
+            return
+        operation, served = self._running[name], self._served_id(name)
+        is_followed = operation.action.kind in ("refresh", "unpin")
+        if is_followed and served == _found_id(done):  # a look at the source was quicker
+            message = f"{served} is served on every worker"
+            self.end(name, Result("done", message, "", "", operation.from_snapshot, served))
+            return
+        message = "another snapshot or config came in between"
+        hint = "look at what is served now, then ask again"
+        self.end(name, Result("refused", message, "dataset_changed", hint, served, served))
 
     def _refuse(
         self, action: Action, answer: Future[Result], code: str, message: str, hint: str
     ) -> None:
         result = Result("refused", message, code, hint)
         audit(action, result)
-        answer.set_result(result)
+        self._answers.append((answer, result))
+
+
+def _found_id(done: Done) -> str | None:
+    return done.found.manifest.snapshot_id if done.found is not None else None
 
 
 _WHY = {

@@ -9,7 +9,8 @@ from offloader.service import log
 from offloader.service.cache import Cache
 from offloader.service.lease import Lease
 from offloader.service.project import Project
-from offloader.service.reloader.ledger import Ledger
+from offloader.service.reloader.decide import needs_accept
+from offloader.service.reloader.ledger import Ledger, Quarantine
 from offloader.service.reloader.main_link import Refused
 from offloader.service.reloader.operations import Operations
 from offloader.service.reloader.operator import after_failure, after_swap
@@ -59,6 +60,10 @@ class Outcomes:
             return True
         now = (known.active, known.pin, known.rolled_back, known.accepted)
         if now != (then.active, then.pin, then.rolled_back, then.accepted):
+            return True
+        digest = done.found.manifest.digest
+        away = self._ledger.quarantine.get(done.task.name, Quarantine()).digests
+        if digest != known.accepted and needs_accept(known, digest, away):
             return True
         dataset = desired.catalog.datasets.get(done.task.name)
         endpoints = desired.catalog.endpoints_of(done.task.name)

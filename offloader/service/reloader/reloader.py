@@ -83,7 +83,12 @@ class Reloader:
         self._operations = Operations(self._cache, self._serving.snapshot_id)
         self._outcomes = Outcomes(self._cache, self._ledger, self._swapper, self._operations)
         self._work = Work(
-            self._cache, build, threads=station.threads, clock=clock, on_build=self._note_build
+            self._cache,
+            build,
+            threads=station.threads,
+            clock=clock,
+            on_build=self._note_build,
+            aside=str(station.instance),
         )
         documents = link.committed.get("desired") or self._serving.documents
         self._desired = Project(station.project.root, documents, parse_documents(documents))
@@ -132,6 +137,7 @@ class Reloader:
         self._keep_book()
         pending = self._serving.pending(self._desired)
         self._reporter.report(self._desired.catalog, pending, self._config.document(pending))
+        self._operations.tell()
 
     def _know_datasets(self) -> None:
         """Begin to drive the datasets that the config names, and end with all others."""
@@ -229,6 +235,7 @@ class Reloader:
         known = before_work(verdict, self._ledger.state[name])
         self._ledger.change(name, known)
         self._operations.put_away(verdict, self._clock())
+        self._ledger.look_at_quarantine(name)  # so that it is told, and held against what is built
         self._keep_book()  # what was decided outlives whatever happens from here on
         if not verdict.has_work:
             self._operations.end_without_work(verdict)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from offloader.service import log
 from offloader.service.cache import Cache
 from offloader.service.project import Project
+from offloader.service.quarantine import put_away
 from offloader.service.reloader.main_link import MainLink, Refused
 from offloader.service.reloader.serving import Serving
 from offloader.service.reloader.task import Found
@@ -92,5 +93,5 @@ class Swapper:
     def _put_away(self, refused: Refused) -> None:
         if refused.damaged is not None:
             dataset, part_id = refused.damaged
-            self._cache.quarantine(dataset, part_id, refused.message, time.time())
+            put_away(self._cache, dataset, [part_id], refused.message, time.time())
             log.error("part_quarantined", dataset=dataset, reason=refused.message)

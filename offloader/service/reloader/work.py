@@ -40,7 +40,10 @@ Build = Callable[[Mapping[str, Any]], int]
 
 
 class Work:
-    """Carries out tasks, each in the thread that calls; one build at a time."""
+    """Carries out tasks, each in the thread that calls; one build at a time.
+
+    `aside` names the folder for rebuilds: instances that share a volume each have their own.
+    """
 
     def __init__(
         self,
@@ -50,12 +53,14 @@ class Work:
         threads: int,
         clock: Callable[[], float],
         on_build: Callable[[str], None],
+        aside: str = "0",
     ) -> None:
         self._cache = cache
         self._build = build
         self._threads = threads
         self._clock = clock
         self._on_build = on_build
+        self._aside = aside
         self._building = Lock()
 
     def do(self, task: Task) -> Done:
@@ -136,11 +141,9 @@ class Work:
         if not task.is_asked and is_known_failure(task.known, manifest, contract):
             return Done(task, stay="refused_before")
         entry = entry_of(task.project.catalog, task.name, manifest, _copy(task, manifest))
+        held = lease(self._cache, task.name, entry["parts"], [manifest.digest])
         try:
-            held = lease(self._cache, task.name, entry["parts"], [manifest.digest])
-        except OSError as error:
-            raise disk_error(error) from error
-        try:
+            self._kept(task, Snapshot.of(manifest))  # it may have been collected before the lease
             if not self._make(task, chosen, entry) or self._is_overtaken(task, manifest):
                 held.release()
                 return Done(task, is_overtaken=True)
@@ -174,7 +177,7 @@ class Work:
             log.event("build_started", dataset=task.name, snapshot=manifest.snapshot_id)
             target = self._cache.root
             if task.wish == "rebuild":
-                target = self._cache.root / "rebuilding" / task.name
+                target = self._cache.root / "rebuilding" / self._aside / task.name
                 shutil.rmtree(target, ignore_errors=True)
             self._build(self._job(task, chosen, target, was_served))
             self._put_in_place(task.name, target, entry["parts"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from offloader.catalog.documents import parse_documents
@@ -47,10 +47,10 @@ class Generation:
     keys: Mapping[str, Key]
     snapshots: Mapping[str, Snapshot]
     segment_bytes: Mapping[str, int]
-    memory: Mapping[str, str]
     rows: Mapping[str, int]
-    catalog_key: str
-    opened: Mapping[str, Opened]
+    memory: Mapping[str, str] = field(default_factory=dict)
+    catalog_key: str = ""
+    opened: Mapping[str, Opened] = field(default_factory=dict)
 
     def missing(self) -> list[str]:
         """Return the required datasets that have no snapshot."""
@@ -95,8 +95,8 @@ def assemble(
         keys=keys,
         snapshots={name: Snapshot(**entry["snapshot"]) for name, entry in entries},
         segment_bytes={name: one.size_bytes for name, one in opened.items()},
-        memory=document["memory"],
         rows=document["rows"],
+        memory=document["memory"],
         catalog_key=catalog_key,
         opened=opened,
     )

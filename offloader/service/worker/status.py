@@ -106,7 +106,10 @@ def diagnostics(view: View, now: float) -> dict[str, Any]:
             "shared_bytes": view.control[Word.SHARED_BYTES],
             "limit_bytes": view.control[Word.LIMIT_BYTES],
         },
-        "disk": {"cache_free_bytes": told.get("cache_free_bytes")},
+        "disk": {
+            "cache_free_bytes": told.get("cache_free_bytes"),
+            "state_saved": told.get("is_state_saved"),
+        },
         "instance": told.get("instance"),
     }
 

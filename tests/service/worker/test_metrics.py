@@ -65,3 +65,29 @@ def test_readiness_and_workers() -> None:
     assert found["offloader_workers", ("missing",)] == 2
     made.beat(0)
     assert samples(made)["offloader_ready", ()] == 1
+
+
+def test_the_pin_is_what_the_reloader_says() -> None:
+    """The config's until its first word, then the one it tells, whoever set it."""
+    name = ("offloader_snapshot_pinned", ("usage",))
+    made = seen(pin="s9")
+    assert samples(made)[name] == 1
+    quiet = {"is_ok": True, "duration_seconds": 0, "is_reachable": True, "quarantined": 0}
+    for pin, expected in ((None, 0), ({"snapshot_id": "s1", "by": "operator"}, 1)):
+        made.tell(usage={**quiet, "outcomes": {}, "pin": pin})
+        assert samples(made)[name] == expected
+
+
+def test_the_config_is_well_until_the_reloader_says_otherwise() -> None:
+    """Off and well before its first word."""
+    made = seen()
+    for told, enabled, ok in (
+        (None, 0, 1),
+        ({"sync_enabled": False, "ok": True}, 0, 1),
+        ({"sync_enabled": True, "ok": True}, 1, 1),
+        ({"sync_enabled": True, "ok": False}, 1, 0),
+    ):
+        made.tell_all({"datasets": {}, **({"config": told} if told else {})})
+        found = samples(made)
+        assert found["offloader_config_sync_enabled", ()] == enabled
+        assert found["offloader_config_sync_ok", ()] == ok

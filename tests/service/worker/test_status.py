@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from offloader.service.worker.status import is_stale, reasons_not_ready, status
+from offloader.service.worker.status import (
+    dataset_names,
+    diagnostics,
+    is_stale,
+    reasons_not_ready,
+    status,
+)
 from offloader.shared.control import Word
 from tests.service.seen import NOW, Seen, seen
 
@@ -106,3 +113,118 @@ def test_a_dataset_is_stale_when_any_endpoint_says_so(
     generation = seen(windows=windows).view.generation
     assert generation is not None
     assert is_stale(generation, "usage", NOW) is expected
+
+
+def usage_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a document says of the one dataset."""
+    usage: dict[str, Any] = document["datasets"]["usage"]
+    return usage
+
+
+CONFIG_PIN = {"snapshot_id": "s9", "by": "config"}
+OPERATOR_PIN = {"snapshot_id": "s1", "by": "operator"}
+
+
+@pytest.mark.parametrize(
+    ("in_config", "told", "pin"),
+    [
+        (None, {}, None),
+        ("s9", {}, CONFIG_PIN),
+        ("s9", {"pin": OPERATOR_PIN}, OPERATOR_PIN),
+        (None, {"pin": OPERATOR_PIN}, OPERATOR_PIN),
+        ("s9", {"pin": None}, None),
+    ],
+)
+def test_the_pin_is_what_the_reloader_says(
+    in_config: str | None, told: dict[str, Any], pin: dict[str, str] | None
+) -> None:
+    """Until its first word the config's counts; status tells only that there is one."""
+    made = seen(pin=in_config)
+    made.tell(usage=told)
+    assert usage_of(diagnostics(made.view, NOW))["pinned"] == pin
+    assert usage_of(status(made.view, NOW))["pinned"] is (pin is not None)
+
+
+def test_diagnostics_tell_what_is_kept_away(loaded: Seen) -> None:
+    """Rolled back and quarantined snapshots, and a contract that waits for its build."""
+    away = {"snapshot_id": "s2", "reason": "wrong sums", "at": 1.5}
+    loaded.tell(
+        usage={
+            "rolled_back": ["s3", "s2"],
+            "quarantined_snapshots": [away],
+            "quarantined": 2,
+            "is_contract_pending": True,
+        }
+    )
+    usage = usage_of(diagnostics(loaded.view, NOW))
+    assert usage["rolled_back"] == ["s3", "s2"]
+    assert usage["quarantined_snapshots"] == [away]
+    assert (usage["quarantined_parts"], usage["contract_pending"]) == (2, True)
+    shown = usage_of(status(loaded.view, NOW))
+    assert (shown["state"], shown["pinned"], shown["rolled_back"]) == ("active", False, True)
+    loaded.tell(usage={})
+    usage = usage_of(diagnostics(loaded.view, NOW))
+    assert (usage["rolled_back"], usage["quarantined_snapshots"]) == ([], [])
+    assert (usage["quarantined_parts"], usage["contract_pending"]) == (0, False)
+
+
+@pytest.mark.parametrize("memory", ["shared", "page_cache"])
+def test_diagnostics_tell_where_a_segment_lies(memory: str) -> None:
+    """In shared memory, or in the page cache over its file; nowhere before it is loaded."""
+    assert usage_of(diagnostics(seen(memory=memory).view, NOW))["memory"] == memory
+    assert usage_of(diagnostics(seen(is_loaded=False).view, NOW))["memory"] is None
+
+
+def test_diagnostics_tell_the_narrowest_window() -> None:
+    """The one that decides whether the dataset is stale."""
+    made = seen(windows=(None, 60, 9.5))
+    assert usage_of(diagnostics(made.view, NOW))["max_staleness_minutes"] == 9.5
+    assert usage_of(diagnostics(seen(windows=(None,)).view, NOW))["max_staleness_minutes"] is None
+
+
+def test_diagnostics_tell_of_the_config() -> None:
+    """Whether it is looked at, what is wrong with the newest, and what waits for a build."""
+    made = seen()
+    assert diagnostics(made.view, NOW)["config_sync"] is None
+    problem = {"file": "f", "path": "p", "code": "c", "message": "m", "hint": "h"}
+    config = {
+        "sync_enabled": True,
+        "ok": False,
+        "revision": "r1",
+        "pending": ["usage"],
+        "problems": [problem],
+        "checked_at": NOW,
+    }
+    made.tell_all({"datasets": {}, "config": config, "instance": 1})
+    document = diagnostics(made.view, NOW)
+    assert document["instance"] == 1
+    assert document["config_sync"] == {
+        "enabled": True,
+        "ok": False,
+        "revision": "r1",
+        "pending": ["usage"],
+        "problems": [problem],
+        "checked_at": "2026-06-01T00:10:00Z",
+    }
+    made.tell_all({"datasets": {}, "config": {"sync_enabled": False, "checked_at": 0.0}})
+    shown = diagnostics(made.view, NOW)["config_sync"]
+    assert (shown["ok"], shown["checked_at"]) == (True, None)
+
+
+def test_diagnostics_tell_which_builds_are_under_way(loaded: Seen) -> None:
+    """By dataset, also of one that is not served yet."""
+    loaded.tell(usage={"is_building": True}, coming={"is_building": True}, idle={})
+    assert diagnostics(loaded.view, NOW)["building"] == ["coming", "usage"]
+
+
+def test_every_dataset_has_a_name(loaded: Seen) -> None:
+    """Those that are served, and those that the reloader is about to serve."""
+    loaded.tell(coming={})
+    assert dataset_names(loaded.view) == {"usage", "coming"}
+    assert dataset_names(replace(loaded.view, generation=None)) == {"coming"}
+
+
+def test_diagnostics_without_a_generation_still_answer() -> None:
+    """A worker that has not attached yet shows the processes all the same."""
+    nothing = replace(seen().view, generation=None)
+    assert diagnostics(nothing, NOW)["datasets"] == {}
