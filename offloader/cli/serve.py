@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
@@ -67,8 +66,10 @@ def _serve(settings: Settings, cpus: int) -> None:
         raise ConfigError(
             [Problem("environment", "OFFLOADER_CONFIG", "location_unsupported", message, hint)]
         )
-    for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container has no default
-        signal.signal(number, lambda *_: os._exit(0))
+    from offloader.web.signals import Signals
+
+    signals = Signals()
+    signals.take()
     location = Path(settings.config).absolute()  # links stay: a mounted config swaps them
     catalog, documents = load_catalog(location)
     # Imported late: a wrong setting is told in a tenth of a second.
@@ -78,7 +79,7 @@ def _serve(settings: Settings, cpus: int) -> None:
 
     log.configure_logging(settings.log_level, settings.log_format)
     root = location if location.is_dir() else location.parent
-    serve(settings, Project(root, documents, catalog), threads=cpus)
+    serve(settings, Project(root, documents, catalog), signals, threads=cpus)
 
 
 def _show(problems: tuple[Problem, ...]) -> None:

@@ -120,7 +120,8 @@ def _change(answer: Mapping[str, Any]) -> str:
     before, after = answer.get("from"), answer.get("to")
     if not after or after == before:
         return ""
-    return f" ({before or 'nothing'} -> {after}, generation {answer['generation']})"
+    number = f", generation {answer['generation']}" if answer["generation"] else ""
+    return f" ({before or 'nothing'} -> {after}{number})"
 
 
 def _complain(before: str, code: str, message: str, hint: str) -> None:

@@ -9,7 +9,7 @@ less access, never for more.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from offloader.errors import ConfigError
 Documents = Mapping[str, Any]
 _GRANT = re.compile(r"keys\[([0-9]+)\]\.endpoints\[([0-9]+)\]")
 _NOTHING: Documents = {"datasets": {}, "endpoints": {}}
+_SAME = ("dataset", "tenant", "serving_mode", "combinations")  # else what is shown is another thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,15 @@ def compose(
     served = {**_NOTHING, **served}
     known = {document["id"] for document in served["datasets"].values()}
     holding = _with_conflicts(desired, served, {name for name in held if name in known})
+    exposed = set() if catalog.auth_required else _exposed(desired, served, holding)
     dropped: set[str] = set()
-    if not catalog.auth_required and not served.get("keys"):
-        # Nobody is asked for a key from now on, and the old keys are not known any more.
-        dropped = {name for name in holding if _tenant_column(served, name)}
+    if exposed and not served.get("keys"):  # the keys they were served with are not known any more
+        dropped, exposed = exposed, set()
         holding -= dropped
     if not holding:
         return Composition(desired, catalog, dropped=frozenset(dropped))
     documents = _merged(desired, served, holding)
-    if not catalog.auth_required and any(_tenant_column(served, name) for name in holding):
+    if exposed:
         documents |= {name: served[name] for name in ("project", "keys", "keys_file")}
     _withhold_new_grants(documents, desired, served, holding)
     composed = _without_refused_grants(documents)
@@ -105,7 +106,12 @@ def _merged(desired: Documents, served: Documents, held: set[str]) -> dict[str, 
 
 def _named_apart(old: Documents, taken: Documents) -> dict[str, Any]:
     """Return documents under names that are free: a file may hold another dataset by now."""
-    return {(f"held/{file}" if file in taken else file): document for file, document in old.items()}
+    named: dict[str, Any] = {}
+    for file, document in old.items():
+        while file in taken or file in named:
+            file = f"held/{file}"
+        named[file] = document
+    return named
 
 
 def _endpoints_of(documents: Documents, datasets: Collection[str]) -> Documents:
@@ -121,22 +127,72 @@ def _tenant_column(documents: Documents, dataset: str) -> str | None:
     return None
 
 
-def _withhold_new_grants(
-    documents: dict[str, Any], desired: Documents, served: Documents, held: Iterable[str]
-) -> None:
-    """Keep new grants from endpoints whose tenant rule is about to change.
+def _exposed(desired: Documents, served: Documents, held: Collection[str]) -> set[str]:
+    """Return what of the held datasets everybody would see, were nobody asked for a key."""
+    if _is_public(served):
+        return set()
+    more = {old["dataset"] for old in _showing_more(desired, served, held)}
+    return more | {name for name in held if _tenant_column(served, name)}
 
-    Granted for the new rule, they would see under the old one what they never may.
+
+def _withhold_new_grants(
+    documents: dict[str, Any], desired: Documents, served: Documents, held: Collection[str]
+) -> None:
+    """Keep new grants from endpoints that show now what they will not show after the flip.
+
+    Granted for the new contract, they would see under the old one what they never may.
     """
-    changing = [n for n in held if _tenant_column(served, n) != _tenant_column(desired, n)]
-    names = {e["name"] for e in _endpoints_of(served, changing).values()}
-    was_public = served.get("project", {}).get("auth") == "none"
-    if not names or was_public or not documents.get("keys"):
+    names = {old["name"] for old in _showing_more(desired, served, held)}
+    if not names or _is_public(served) or not documents.get("keys"):
         return
     before = {key["hash"]: key for key in _keys(served)}
     documents["keys"] = {
         "keys": [_with_old_grants(key, before.get(key["hash"]), names) for key in _keys(documents)]
     }
+
+
+def _showing_more(
+    desired: Documents, served: Documents, held: Collection[str]
+) -> Iterator[Documents]:
+    """Yield the old endpoints of held datasets that show what the new ones do not."""
+    new = {endpoint["name"]: endpoint for endpoint in desired["endpoints"].values()}
+    for old in _endpoints_of(served, held).values():
+        name = old["dataset"]
+        is_scoped_alike = _tenant_column(served, name) == _tenant_column(desired, name)
+        if not is_scoped_alike or not _shows_no_more(old, new.get(old["name"])):
+            yield old
+
+
+def _is_public(documents: Documents) -> bool:
+    return bool(documents.get("project", {}).get("auth") == "none")
+
+
+def _shows_no_more(old: Documents, new: Documents | None) -> bool:
+    """Tell whether whoever may call the new endpoint sees there all that the old one shows.
+
+    It may have more columns, and more params that need not be sent.
+    """
+    if new is None or any(old.get(name) != new.get(name) for name in _SAME):
+        return False
+    before, after = old["query"], new["query"]
+    sent = {param["name"] for param in old.get("params", [])}
+    added = [param for param in new.get("params", []) if param["name"] not in sent]
+    filters = before.get("filters", [])
+    narrows = [f for f in after.get("filters", []) if f not in filters and f["param"] in sent]
+    return (
+        before.get("group_by") == after.get("group_by")
+        and all(one in _shown(new) for one in _shown(old))
+        and all(param in new.get("params", []) for param in old.get("params", []))
+        and not any(param.get("required") or "default" in param for param in added)
+        and all(one in after.get("filters", []) for one in filters)
+        and not narrows
+    )
+
+
+def _shown(endpoint: Documents) -> list[Documents]:
+    select: list[Documents] = endpoint["query"]["select"]
+    allowed = endpoint.get("columns")
+    return [item for item in select if not allowed or item["as"] in allowed]
 
 
 def _with_old_grants(key: Documents, before: Documents | None, names: set[str]) -> Documents:

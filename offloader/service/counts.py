@@ -51,7 +51,7 @@ def load_counts(cache: Cache, dataset: str, digest: str) -> Counts | None:
             {str(name): int(count) for name, count in nulls.items()},
             {str(name): int(count) for name, count in duplicates.items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -102,7 +102,7 @@ VARIABLES: tuple[Variable, ...] = (
         "Seconds between the first sign of a stop and the closing of the ports",
     ),
     Variable(
-        "OFFLOADER_SHUTDOWN_SECONDS", "shutdown_seconds", 25.0, "25", parsers.seconds(1, 3600),
+        "OFFLOADER_SHUTDOWN_SECONDS", "shutdown_seconds", 25.0, "25", parsers.seconds(0, 3600),
         "Seconds that requests under way have to finish in",
     ),
     Variable(

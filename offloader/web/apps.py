@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from sanic import Request, Sanic
 from sanic.config import Config
+from sanic.server.protocols.http_protocol import HttpProtocol
 
 from offloader.service import log
 from offloader.service.action_packets import MAX_WAIT_SECONDS
 from offloader.settings.settings import Settings
 from offloader.web import admin as admin_routes
 from offloader.web import api as api_routes
+from offloader.web.offspring import die_with
 from offloader.web.reply import MAX_HEADER_BYTES, MAX_REQUEST_BYTES
+from offloader.web.signals import FINISH, admit
 from offloader.web.worker import Worker
 
 App = Sanic[Config, SimpleNamespace]
 API_NAME = "offloader-api"
 ADMIN_NAME = "offloader-admin"
+START_LOOK_SECONDS = 0.01
+DRAIN_LOOK_SECONDS = 0.1
+FINISH_SECONDS = 2.0
+FINISH_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +62,58 @@ def make_apps(setup: Setup) -> App:
     admin.error_handler.add(Exception, admin_routes.refuse)
 
     async def attach(_app: App) -> None:
+        die_with(os.getppid())  # when that was main no more, there is nothing to attach to
         worker = Worker(settings, setup.address)
         api.ctx.worker = admin.ctx.worker = worker
         await worker.attach()
 
-    async def beat(_app: App) -> None:
+    async def begin(_app: App) -> None:
         api.ctx.worker.start_beating()
+        api.ctx.end = asyncio.create_task(_await_end(api, admin))
+        server = admin.state.server_info[0].server
+        assert server is not None
+        api.ctx.admin_connections = server.connections
 
     async def rest(_app: App) -> None:
+        await _finish(api.ctx.admin_connections)
+        api.ctx.end.cancel()
         api.ctx.worker.stop_beating()
 
     api.register_listener(attach, "before_server_start")
-    api.register_listener(beat, "after_server_start")
+    api.register_listener(begin, "after_server_start")
     api.register_listener(rest, "after_server_stop")
     return api
+
+
+async def _await_end(api: App, admin: App) -> None:
+    """Finish when main says so; before, in the drain, have every answer close its connection."""
+    while not api.state.is_running:  # the loop of the start is not the one to stop
+        await asyncio.sleep(START_LOOK_SECONDS)
+    asyncio.get_running_loop().add_signal_handler(FINISH, _stop, api, admin)
+    admit(FINISH)
+    while not api.ctx.worker.is_draining:
+        await asyncio.sleep(DRAIN_LOOK_SECONDS)
+    _lose_callers(api, admin)
+
+
+def _stop(api: App, admin: App) -> None:
+    _lose_callers(api, admin)
+    api.stop(terminate=False)
+
+
+def _lose_callers(*apps: App) -> None:
+    for app in apps:
+        app.config.KEEP_ALIVE = False
+
+
+async def _finish(connections: set[HttpProtocol]) -> None:
+    """Wait for the admin port's requests: the server waits for those of the primary app only."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + FINISH_SECONDS
+    while connections and loop.time() < deadline:
+        for connection in list(connections):
+            connection.close_if_idle()
+        await asyncio.sleep(FINISH_LOOK_SECONDS)
 
 
 def _app(name: str, settings: Settings) -> App:

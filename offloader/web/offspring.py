@@ -1,7 +1,6 @@
 """Processes that main starts and that must not outlive it, even when it is killed.
 
-Workers see by their attach socket that main is gone. The reloader may not use its own for hours,
-and the worker manager's state server has none. They import this module: no sanic here.
+They import this module: no sanic here.
 """
 
 from __future__ import annotations
@@ -10,10 +9,15 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.managers import SyncManager
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
+
+from offloader.shared.attach import parent_of
+from offloader.web.signals import admit
 
 _PR_SET_PDEATHSIG = 1
 
@@ -32,6 +36,8 @@ def run_child(parent: int, run: Callable[[Any], None], setup: object) -> None:
     The worker manager adds a `config` argument on a restart wherever `**` would take it.
     """
     die_with(parent)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the function handles it
+    admit(signal.SIGHUP, signal.SIGTERM)
     run(setup)
 
 
@@ -40,3 +46,21 @@ def die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before the kernel was asked
         os._exit(1)
+
+
+def end_all_and_exit(code: int) -> None:
+    """Kill every child, and end this process: nothing is left, and nothing is waited for."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    own = [pid for pid in pids if parent_of(pid) == os.getpid() and not _is_tracker(pid)]
+    for pid in own:  # nothing between here and the exit, else other threads complain of the loss
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    os._exit(code)
+
+
+def _is_tracker(pid: int) -> bool:
+    """Tell multiprocessing's tracker: it ends after the others, and is missed if it is killed."""
+    try:
+        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

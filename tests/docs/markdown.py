@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A block may be indented, as part of a list.
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -49,8 +51,12 @@ def pages() -> list[Path]:
 
 def blocks(page: Path) -> list[Block]:
     """Return the fenced blocks of a page in order."""
-    text = page.read_text(encoding="utf-8")
-    return [Block(match[1], match[2]) for match in _FENCE.finditer(text)]
+    return blocks_of(page.read_text(encoding="utf-8"))
+
+
+def blocks_of(text: str) -> list[Block]:
+    """Return the fenced blocks of a Markdown text in order, their indentation taken off."""
+    return [Block(match[2], textwrap.dedent(match[3])) for match in _FENCE.finditer(text)]
 
 
 def links(page: Path) -> list[str]:
@@ -78,9 +84,13 @@ def curl_request(command: str) -> CurlRequest:
 
 
 def curl_lines(page: Path) -> list[str]:
-    """Return every line of a page's shell blocks that calls curl."""
+    """Return every line of a page's shell blocks that calls curl with a URL written out.
+
+    One with variables is for a shell: `tests.docs.runbook` runs those.
+    """
     shell = (block.text for block in blocks(page) if block.language == "sh")
-    return [line for text in shell for line in text.splitlines() if line.startswith("curl ")]
+    lines = [line for text in shell for line in text.splitlines()]
+    return [line for line in lines if line.startswith("curl ") and "$" not in line]
 
 
 def answered_requests(page: Path) -> Iterator[tuple[CurlRequest, str]]:

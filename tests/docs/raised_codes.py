@@ -13,7 +13,10 @@ _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _POSITIONS = {
     "__init__": 0,
     "Problem": 2,
+    "Refusal": 0,
     "RequestError": 2,
+    "Result": 2,
+    "_refuse": 2,
     "invalid_param": 0,
     "problem": 1,
 }

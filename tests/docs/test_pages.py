@@ -65,7 +65,7 @@ def test_every_example_has_a_page() -> None:
 def test_the_readme_links_every_page() -> None:
     """Each page under docs/ can be found from the README."""
     linked = {link for link in links(ROOT / "README.md") if link.startswith("docs/")}
-    assert linked == {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert linked == {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")}
 
 
 def _headings(page: Path) -> set[str]:

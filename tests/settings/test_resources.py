@@ -152,30 +152,16 @@ total_active_file 10485760
 """
 
 
-def test_without_a_limit_the_machine_says_what_is_available(tmp_path: Path) -> None:
-    """A process under no limit may take what the machine can give."""
-    root = tree(
-        tmp_path,
-        {
-            "proc/self/cgroup": "0::/\n",
-            "sys/fs/cgroup/memory.max": "max\n",
-            "sys/fs/cgroup/memory.current": "1048576\n",
-        },
-    )
-    assert memory_available(root) == AVAILABLE_BYTES
+def own_group(root: Path, limit: str, usage: str, stat: str = "") -> Path:
+    """Write a container's view of its v2 group and return the root."""
+    base = "sys/fs/cgroup/memory"
+    files = {f"{base}.max": limit, f"{base}.current": usage, f"{base}.stat": stat}
+    return tree(root, {"proc/self/cgroup": "0::/\n", **files})
 
 
 def test_v2_shared_memory_is_in_use_and_file_pages_are_not(tmp_path: Path) -> None:
     """Of 512 MiB with 300 used, the 50 of file pages can be dropped, the 150 shared cannot."""
-    root = tree(
-        tmp_path,
-        {
-            "proc/self/cgroup": "0::/\n",
-            "sys/fs/cgroup/memory.max": str(512 * MIB),
-            "sys/fs/cgroup/memory.current": str(300 * MIB),
-            "sys/fs/cgroup/memory.stat": V2_STAT,
-        },
-    )
+    root = own_group(tmp_path, str(512 * MIB), str(300 * MIB), V2_STAT)
     assert memory_available(root) == 262 * MIB
 
 
@@ -204,69 +190,30 @@ def test_the_nested_group_with_the_least_room_counts(tmp_path: Path) -> None:
             "sys/fs/cgroup/pod/memory.stat": V2_STAT,
             "sys/fs/cgroup/pod/container/memory.max": str(256 * MIB),
             "sys/fs/cgroup/pod/container/memory.current": str(10 * MIB),
-            "sys/fs/cgroup/pod/container/memory.stat": "",
         },
     )
     assert memory_available(root) == 74 * MIB
 
 
-def test_a_group_over_its_limit_has_no_room(tmp_path: Path) -> None:
-    """A limit lowered below what is in use leaves 0 bytes, not a negative number."""
-    root = tree(
-        tmp_path,
-        {
-            "proc/self/cgroup": "0::/\n",
-            "sys/fs/cgroup/memory.max": str(100 * MIB),
-            "sys/fs/cgroup/memory.current": str(200 * MIB),
-        },
-    )
-    assert memory_available(root) == 0
+@pytest.mark.parametrize("limit", ["max\n", str(TOTAL_BYTES), "", "junk", "-1", "9" * 21])
+def test_never_more_than_the_machine_has_available(tmp_path: Path, limit: str) -> None:
+    """Without a limit that can be read, or under a wider one, the machine's figure counts."""
+    assert memory_available(own_group(tmp_path, limit, "0")) == AVAILABLE_BYTES
 
 
-def test_a_limit_above_what_the_machine_has_left_adds_nothing(tmp_path: Path) -> None:
-    """The machine may be fuller than the container."""
-    root = tree(
-        tmp_path,
-        {
-            "proc/self/cgroup": "0::/\n",
-            "sys/fs/cgroup/memory.max": str(TOTAL_BYTES),
-            "sys/fs/cgroup/memory.current": "0",
-        },
-    )
-    assert memory_available(root) == AVAILABLE_BYTES
-
-
-@pytest.mark.parametrize(
-    ("limit", "usage"),
-    [("", "1"), ("junk", "1"), ("-1", "1"), ("1048576", "junk"), ("9" * 21, "1")],
-)
-def test_a_group_that_cannot_be_read_is_passed_over(tmp_path: Path, limit: str, usage: str) -> None:
-    """Garbage in a group's files is no limit; what the machine has available still counts."""
-    root = tree(
-        tmp_path,
-        {
-            "proc/self/cgroup": "0::/\n",
-            "sys/fs/cgroup/memory.max": limit,
-            "sys/fs/cgroup/memory.current": usage,
-        },
-    )
-    assert memory_available(root) == AVAILABLE_BYTES
+def test_usage_that_cannot_be_read_leaves_the_machines_figure(tmp_path: Path) -> None:
+    """A limit alone does not say what is left of it."""
+    assert memory_available(own_group(tmp_path, "1048576", "junk")) == AVAILABLE_BYTES
 
 
 def test_garbage_among_the_figures_counts_as_used(tmp_path: Path) -> None:
     """Only lines in the known form make usage smaller."""
-    root = tree(
-        tmp_path,
-        {
-            "proc/self/cgroup": "0::/\n",
-            "sys/fs/cgroup/memory.max": str(100 * MIB),
-            "sys/fs/cgroup/memory.current": str(40 * MIB),
-            "sys/fs/cgroup/memory.stat": "inactive_file -5\nactive_file x\n\x00\ninactive_file",
-        },
-    )
+    stat = "inactive_file -5\nactive_file x\n\x00\ninactive_file"
+    root = own_group(tmp_path, str(100 * MIB), str(40 * MIB), stat)
     assert memory_available(root) == 60 * MIB
 
 
-def test_nothing_to_read_is_nothing_available(tmp_path: Path) -> None:
-    """Without any number nothing may be taken, and nothing is raised."""
+def test_nothing_is_left_over_a_limit_or_when_nothing_can_be_read(tmp_path: Path) -> None:
+    """A limit lowered below what is in use leaves 0 bytes, as no figure at all does."""
     assert memory_available(tmp_path) == 0
+    assert memory_available(own_group(tmp_path, str(100 * MIB), str(200 * MIB))) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -32,7 +33,7 @@ def test_a_packet_arrives_whole_with_its_descriptors(pair: Pair) -> None:
     attach.send(pair[0], {"drop": 3})
     message, received = attach.receive(pair[1])
     assert message == {"part": "p1"}
-    assert [map_sealed(descriptor)[:] for descriptor in received] == [b"one", b"two"]
+    assert [bytes(map_sealed(descriptor)) for descriptor in received] == [b"one", b"two"]
     assert not any(os.get_inheritable(descriptor) for descriptor in received)
     assert attach.receive(pair[1]) == ({"drop": 3}, [])
     for descriptor in [*sent, *received]:
@@ -40,15 +41,77 @@ def test_a_packet_arrives_whole_with_its_descriptors(pair: Pair) -> None:
 
 
 def test_a_packet_that_is_too_large_is_not_sent(pair: Pair) -> None:
-    """64 KiB goes through, one byte more is refused before anything is sent."""
+    """128 KiB goes through, one byte more is refused before anything is sent."""
     room = attach.MAX_PACKET_BYTES - len('{"m":""}')
     attach.send(pair[0], {"m": "x" * room})
     assert attach.receive(pair[1])[0] == {"m": "x" * room}
-    with pytest.raises(ValueError, match="a packet of 65537 bytes is too large"):
+    with pytest.raises(ValueError, match="a packet of 131073 bytes is too large"):
         attach.send(pair[0], {"m": "x" * (room + 1)})
     pair[1].setblocking(False)
     with pytest.raises(BlockingIOError):
         attach.receive(pair[1])
+
+
+def test_sending_now_does_not_wait_for_a_peer_that_does_not_read(pair: Pair) -> None:
+    """A full socket takes nothing, loses nothing, and takes more once it was read."""
+    sent = 0
+    while attach.send_now(pair[0], {"number": sent, "filling": "x" * 10_000}):
+        sent += 1
+    assert sent > 10
+    assert not attach.send_now(pair[0], {"number": sent})
+    assert [attach.receive(pair[1])[0]["number"] for _ in range(sent)] == list(range(sent))
+    made = memory_of("test", b"content")
+    assert attach.send_now(pair[0], {"part": "p1"}, [made])
+    message, (received,) = attach.receive(pair[1])
+    assert (message, os.pread(received, 10, 0)) == ({"part": "p1"}, b"content")
+    os.close(received)
+    os.close(made)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS])
+def test_what_the_kernel_does_not_take_now_is_no_error(number: int) -> None:
+    """Its buffers may be full, or too many descriptors on their way at once."""
+    assert not attach.send_now(Refusing(number), {"part": "p1"}, [0])
+
+
+def test_sending_now_to_a_peer_that_is_gone_is_an_error(pair: Pair) -> None:
+    """Nothing will ever be taken."""
+    pair[1].close()
+    with pytest.raises(BrokenPipeError):
+        attach.send_now(pair[0], {"drop": [1]})
+
+
+class Refusing(socket.socket):
+    """A socket that refuses to send."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._number = number
+
+    def sendmsg(self, *_: object) -> int:
+        raise OSError(self._number, "refused")
+
+
+def test_as_many_descriptors_go_into_a_packet_as_are_allowed(pair: Pair) -> None:
+    """64 arrive, none is lost."""
+    made = memory_of("test", b"content")
+    attach.send(pair[0], {}, [made] * attach.MAX_DESCRIPTORS)
+    received = attach.receive(pair[1])[1]
+    assert len(set(received)) == attach.MAX_DESCRIPTORS == 64
+    for descriptor in [made, *received]:
+        os.close(descriptor)
+
+
+def test_the_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
+    """In a process whose soft limit is low, and twice without harm."""
+    look = "resource.getrlimit(resource.RLIMIT_NOFILE)"
+    code = (
+        "import resource; from offloader.shared.attach import allow_many_descriptors;"
+        " resource.setrlimit(resource.RLIMIT_NOFILE, (300, 4000));"
+        f" print(allow_many_descriptors(), {look}, allow_many_descriptors())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "4000 (4000, 4000) 4000\n"
 
 
 def test_a_closed_peer_is_an_end_of_file(pair: Pair) -> None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from offloader.shared import memory
@@ -19,8 +20,70 @@ def test_a_sealed_memory_file_holds_exactly_its_content() -> None:
     """What was put in is what every reader maps."""
     descriptor = memory.memory_of("test", b"content")
     with memory.map_sealed(descriptor) as mapping:
-        assert mapping[:] == b"content"
+        assert bytes(mapping) == b"content"
     os.close(descriptor)
+
+
+def test_a_mapping_lives_as_long_as_anything_refers_to_it_and_keeps_no_descriptor() -> None:
+    """Views of views read on; with the last of them the pages are unmapped."""
+    before = open_descriptors()
+    descriptor = memory.memory_of("mapped-once", b"content")
+    mapping = memory.map_sealed(descriptor)
+    os.close(descriptor)
+    assert open_descriptors() <= before
+    view = np.frombuffer(mapping, np.uint8, 4, 3)
+    piece = mapping[:3]
+    with pytest.raises(TypeError, match="cannot modify read-only memory"):
+        mapping[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1
+    del mapping
+    assert (bytes(piece), bytes(view)) == (b"con", b"tent")
+    del piece
+    assert "mapped-once" in Path("/proc/self/maps").read_text()
+    del view
+    assert "mapped-once" not in Path("/proc/self/maps").read_text()
+
+
+def test_a_mapping_can_be_let_go_of_at_once() -> None:
+    """As a context manager it is unmapped at the end, unless a view still refers to it."""
+    descriptor = memory.memory_of("mapped-once", b"content")
+    with memory.map_sealed(descriptor):
+        assert "mapped-once" in Path("/proc/self/maps").read_text()
+    assert "mapped-once" not in Path("/proc/self/maps").read_text()
+    os.close(descriptor)
+
+
+def test_what_cannot_be_mapped_is_an_error(tmp_path: Path) -> None:
+    """An empty file, one that is not open for reading, a folder: each with the kernel's word."""
+    (tmp_path / "empty").touch()
+    for path, flags, error in [
+        (tmp_path / "empty", os.O_RDONLY, ValueError),
+        (tmp_path, os.O_RDONLY, OSError),
+    ]:
+        descriptor = os.open(path, flags)
+        with pytest.raises(error):
+            memory.map_sealed(descriptor)
+        os.close(descriptor)
+    (tmp_path / "full").write_bytes(b"content")
+    descriptor = os.open(tmp_path / "full", os.O_WRONLY)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        memory.map_sealed(descriptor)
+    os.close(descriptor)
+
+
+def test_a_file_of_the_cache_is_mapped_like_memory(tmp_path: Path) -> None:
+    """It is read whole even when its name is gone, or stands for another file."""
+    path = tmp_path / "part"
+    path.write_bytes(b"content")
+    descriptor = os.open(path, os.O_RDONLY)
+    mapping = memory.map_sealed(descriptor)
+    os.close(descriptor)
+    (tmp_path / "other").write_bytes(b"other")
+    (tmp_path / "other").replace(path)
+    assert bytes(mapping) == b"content"
+    path.unlink()
+    assert bytes(mapping) == b"content"
 
 
 def test_who_made_a_sealed_memory_file_cannot_change_it_either() -> None:

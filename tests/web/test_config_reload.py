@@ -155,7 +155,7 @@ def test_a_contract_that_waits_survives_a_restart(project: UsageProject, tmp_pat
     with running(project.root, cache, **SYNC) as service:
         service.wait(service.is_complete)
     write_yaml(project.root / "endpoints" / "usage_rows.yml", by_storage())
-    with running(project.root, cache, until="live", **SYNC) as service:
+    with running(project.root, cache, until="started", **SYNC) as service:
         pid = stopped_builder(service)
         service.wait(service.is_ready)
         assert service.ask(PLAIN, key).document["meta"]["version"] == 1

@@ -6,19 +6,26 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from offloader.errors import Problem, SnapshotRefused, SourceUnavailable
+from offloader.service.builder.memory_watch import SPARE_BYTES, memory_watched
 
 _SHOWN_BYTES = 2000
 
 
-def run_build(job: Mapping[str, Any], *, limit_seconds: float) -> int:
+def run_build(
+    job: Mapping[str, Any],
+    *,
+    limit_seconds: float,
+    available_bytes: Callable[[], int] = lambda: sys.maxsize,
+) -> int:
     """Build the parts of one segment; return the bytes written.
 
-    Raises SnapshotRefused when the snapshot itself is to blame, else SourceUnavailable: also when
-    the builder was killed (`builder_killed`) or took too long (`builder_timeout`).
+    `available_bytes` tells how much memory the container has left. Raises SnapshotRefused when
+    the snapshot itself is to blame, else SourceUnavailable: also when the builder was killed
+    (`builder_killed`), took too long (`builder_timeout`) or all memory (`builder_out_of_memory`).
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "offloader.service.builder.process"],
@@ -29,7 +36,8 @@ def run_build(job: Mapping[str, Any], *, limit_seconds: float) -> int:
     )
     content = json.dumps({**job, "parent_pid": os.getpid()}).encode()
     try:
-        out, err = process.communicate(content, timeout=limit_seconds)
+        with memory_watched(process, available_bytes) as is_killed:
+            out, err = process.communicate(content, timeout=limit_seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -39,6 +47,10 @@ def run_build(job: Mapping[str, Any], *, limit_seconds: float) -> int:
     except BaseException:
         process.kill()
         raise
+    if is_killed.is_set() and not out:
+        hint = "give the container more memory, or publish a smaller snapshot"
+        message = f"the build left less than {SPARE_BYTES >> 20} MiB to the processes that serve"
+        raise SourceUnavailable("builder_out_of_memory", message, hint)
     return _written(out, err, process.returncode)
 
 

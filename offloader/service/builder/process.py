@@ -34,6 +34,7 @@ from offloader.segment.facts import SnapshotFacts
 from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import counts_of, refuse_unguarded, save_counts
 from offloader.service.generation_document import plan_parts
+from offloader.service.quarantine import put_away
 from offloader.sources.local import open_snapshot
 
 PR_SET_PDEATHSIG = 1
@@ -87,7 +88,7 @@ def _build(job: Mapping[str, Any], now: float) -> BuildReport:
     try:
         report = _build_parts(job, catalog, dataset, manifest)
     except SegmentCorrupt as error:
-        target.quarantine(dataset.id, columns_id, error.message, now)
+        put_away(target, dataset.id, [columns_id], error.message, now)
         report = _build_parts(job, catalog, dataset, manifest)
     counts = counts_of(dataset.guards, report.row_count, report.null_counts, report.duplicate_keys)
     save_counts(cache, dataset.id, manifest.digest, counts)

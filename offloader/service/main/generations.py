@@ -71,7 +71,8 @@ class Generations:
                 self._last_number = number
                 self._held[number] = offer
                 self._lost = 0
-                self._update_peers()
+                for peer in self._peers:
+                    self._update(peer)
             self._count_bytes()
         return number
 
@@ -138,13 +139,17 @@ class Generations:
     def join(self, connection: socket.socket, pid: int, head: memoryview) -> Peer:
         """Take a worker in and offer it the committed generation, and the prepared one.
 
-        `head` are the words of its slot.
+        `head` are the words of its slot. Returns when its socket took everything, which may be
+        more than fits at once.
         """
         peer = Peer(connection, pid, head)
         with self._changed:
             self._peers.append(peer)
-            peer.update(self._held, self._control.generation(), self._store)
+            self._update(peer)
             self._changed.notify_all()
+            while peer.is_behind:
+                self._changed.wait(RETRY_SECONDS)
+                self._update(peer)
         return peer
 
     def leave(self, peer: Peer) -> None:
@@ -175,12 +180,11 @@ class Generations:
             self._changed.wait(min(left_seconds, RETRY_SECONDS) if is_any_behind else left_seconds)
             for peer in late:
                 if peer.is_behind:
-                    peer.update(self._held, self._control.generation(), self._store)
+                    self._update(peer)
         return late
 
-    def _update_peers(self) -> None:
-        for peer in self._peers:
-            peer.update(self._held, self._control.generation(), self._store)
+    def _update(self, peer: Peer) -> None:
+        peer.update(self._held, self._control.generation(), self._store)
 
     def _retire(self) -> None:
         """Drop the generations before the committed one that no long request reads.
@@ -199,7 +203,10 @@ class Generations:
             if self._is_retiring or not self._is_any_superseded():
                 return
             self._is_retiring = True
-        Thread(target=self._keep_retiring, name="retire", daemon=True).start()
+        try:
+            Thread(target=self._keep_retiring, name="retire", daemon=True).start()
+        except RuntimeError:  # no thread is to be had: the next prepare looks anyway
+            self._is_retiring = False
 
     def _keep_retiring(self) -> None:
         while True:
@@ -219,7 +226,8 @@ class Generations:
         with self._changed:
             for number in numbers:
                 os.close(self._held.pop(number).descriptor)
-            self._update_peers()
+            for peer in self._peers:
+                self._update(peer)
         self._release()
 
     def _release(self) -> None:

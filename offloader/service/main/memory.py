@@ -16,6 +16,7 @@ from offloader.service.main.generations import Generations
 from offloader.service.main.part_store import DamagedPart, damaged_parts
 from offloader.service.main.warm_start import warm_document
 from offloader.service.project import Project
+from offloader.service.quarantine import put_away
 from offloader.service.state import Saved, load_state
 from offloader.settings.settings import Settings
 from offloader.shared.control import ControlBlock, Word
@@ -88,7 +89,7 @@ def _commit_first(generations: Generations, cache: Cache, project: Project, save
 
 
 def _quarantine(cache: Cache, damaged: DamagedPart) -> None:
-    cache.quarantine(damaged.dataset, damaged.part_id, damaged.message, time.time())
+    put_away(cache, damaged.dataset, [damaged.part_id], damaged.message, time.time())
     log.error("part_quarantined", dataset=damaged.dataset, reason=damaged.message)
 
 

@@ -21,8 +21,8 @@ Held = Mapping[int, "Offer"]
 class Offer:
     """A generation that workers may attach; `descriptor` holds what they are told of it.
 
-    `keys` are the parts it needs. `document` is what was asked for. `mapped` are the bytes that
-    are mapped from the cache's files, by dataset.
+    `keys` are the parts it needs and, last, the project's documents. `document` is what was asked
+    for. `mapped` are the bytes that are mapped from the cache's files, by dataset.
     """
 
     number: int
@@ -60,7 +60,7 @@ class Offers:
             reserve_bytes=spare_bytes,
             make_room=lambda wanted_bytes: self._make_room(wanted_bytes, spare),
         )
-        catalog = self._catalog_key(document["documents"])
+        catalog = self._catalog_key(document["documents"], held.get(committed))
         snapshots = {
             name: {"snapshot": entry["snapshot"], "parts": admitted.keys[name]}
             for name, entry in document["snapshots"].items()
@@ -85,8 +85,10 @@ class Offers:
         offered = {key for offer in held.values() for key in offer.keys}
         self._store.keep_only(offered.union(*self._reserve.values()))
 
-    def _catalog_key(self, documents: Mapping[str, Any]) -> str:
+    def _catalog_key(self, documents: Mapping[str, Any], committed: Offer | None) -> str:
         """Keep a project's documents in memory of their own: most generations share them."""
+        if committed is not None and committed.document["documents"] == documents:
+            return committed.keys[-1]
         content = encode(documents)
         key = f"catalog-{xxhash.xxh3_128_hexdigest(content)}"
         return self._store.keep_content(key, content).key

@@ -49,6 +49,7 @@ class Peer:
 
     def update(self, held: Mapping[int, Offer], committed: int, store: PartStore) -> None:
         """Tell what is new since the last time: generations that are gone, and those to attach."""
+        self.is_behind = False
         with suppress(OSError):  # it is gone, and its thread will hear of it
             gone = self._forget(held)
             self.is_behind = not (gone and self._offer(held, committed, store))

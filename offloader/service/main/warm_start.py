@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -39,14 +39,17 @@ def warm_document(
             if entry is not None:
                 entries[name] = entry
                 break
-    return _composed(project, saved, entries, held)
+    return _composed(project, saved.contracts if before else {}, entries, held)
 
 
 def _composed(
-    project: Project, saved: Saved, entries: dict[str, Document], held: Collection[str]
+    project: Project,
+    served: Mapping[str, Any],
+    entries: dict[str, Document],
+    held: Collection[str],
 ) -> Document:
     try:
-        made = compose(project.documents, project.catalog, saved.contracts, held)
+        made = compose(project.documents, project.catalog, served, held)
     except ConfigError as error:
         log.warning("contracts_not_held", problems=[str(problem) for problem in error.problems])
         entries = {name: entry for name, entry in entries.items() if name not in held}

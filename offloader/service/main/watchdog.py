@@ -1,9 +1,9 @@
 """The watchdog: a thread of main that brings dead and wedged processes back.
 
 The worker manager marks a dead process as failed and leaves it at that. The watchdog looks at
-every process a few times a second, kills one whose heartbeat stopped, and asks for a restart with
-a growing pause. When the restarts of a while are spent, the service ends, for whoever runs it to
-start afresh.
+every process several times a second, kills one whose heartbeat stopped, and asks for a restart:
+at once for a process that had been well, after a growing pause for one that dies right after its
+start. One that does so again and again ends the service, for whoever runs it to start afresh.
 """
 
 from __future__ import annotations
@@ -11,23 +11,30 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
 from offloader.service import log
 from offloader.shared.slots import Head
 
-LOOK_SECONDS = 0.2
-WEDGED_SECONDS = 20.0
+LOOK_SECONDS = 0.1
+# However late a look comes, it counts for no more: what suspended or starved the watchdog did the
+# same to the processes, and they must not be killed for that.
+MOST_SECONDS_A_LOOK = 1.0
+# For the first heartbeat. A worker waits 25 s for its memory, and ends itself.
+START_SECONDS = 60.0
+# A process that lived as long since its first heartbeat was well: something else killed it.
+WELL_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.25
 MAX_PAUSE_SECONDS = 5.0
-# A process that dies at its start dies every 6 s or so once the pauses are at their longest: the
-# budget must be spent by that well within its window, else it never ends.
-BUDGET_RESTARTS = 30
-BUDGET_SECONDS = 300.0
+# With the pauses and starts of half a second: after not quite three minutes.
+MAX_QUICK_DEATHS = 30
+FORGIVEN_SECONDS = 60.0
+# A restart that was asked for is never lost; two of one process would be one too many.
+ASK_AGAIN_SECONDS = 30.0
 
 
 class Process(Protocol):
@@ -39,6 +46,10 @@ class Process(Protocol):
     def pid(self) -> int | None:
         """The pid; None before the start."""
 
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended, negative for a signal; None while it runs."""
+
     def is_alive(self) -> bool:
         """Tell whether it runs."""
         ...
@@ -48,17 +59,22 @@ class Process(Protocol):
 class Watched:
     """One process: `head` is the memory in which it shows its heartbeat.
 
-    The watchdog begins when each that `is_awaited` showed one: those whose start the worker
-    manager guards.
+    Without one for `wedged_seconds` it is killed. The watchdog begins when each that `is_awaited`
+    showed one: those whose start the worker manager guards.
     """
 
     process: Process
     head: memoryview
     on_restart: Callable[[], None]
+    wedged_seconds: float
     is_awaited: bool = True
+    beat_ns: int = 0  # the last one of this life; 0 before the first
+    silent_seconds: float = 0.0  # since that, or since the start
+    well_seconds: float = 0.0  # from the first heartbeat to now
+    quick_deaths: int = 0  # since it last lived long
+    quick_deaths_in_a_row: int = 0
     is_restarting: bool = False
-    restart_at: float = 0.0
-    deaths: deque[float] = field(default_factory=deque)
+    pause_seconds: float = 0.0  # until the restart is asked for
 
 
 class Watchdog:
@@ -66,7 +82,7 @@ class Watchdog:
 
     def __init__(
         self,
-        watched: list[Watched],
+        watched: Sequence[Watched],
         restart: Callable[[str], None],
         give_up: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
@@ -75,50 +91,89 @@ class Watchdog:
         self._restart = restart
         self._give_up = give_up
         self._clock = clock
+        self._looked_at = clock()
 
-    def run(self, stop: Event) -> None:
+    def run(self, stop: Event, also: Callable[[], object] = lambda: None) -> None:
         """Wait until every awaited process showed a heartbeat, then look until `stop` is set.
 
         A restart asked for earlier would disarm the worker manager's own guard over the start.
+        `also` is done at each look.
         """
         while not stop.wait(LOOK_SECONDS):
             if all(one.head[Head.HEARTBEAT_NS] for one in self._watched if one.is_awaited):
                 break
+            dead = [one.process.name for one in self._watched if _died_at_start(one)]
+            if dead:
+                self._give_up(f"{dead[0]} died before every worker came up")
+                return
+        self._looked_at = self._clock()
         while not stop.wait(LOOK_SECONDS):
-            for one in self._watched:
-                self.look(one)
+            self.look()
+            also()
 
-    def look(self, one: Watched) -> None:
-        """Look at one process and do what it needs."""
+    def look(self) -> None:
+        """Look at every process and do what it needs."""
         now = self._clock()
-        if one.process.is_alive():
-            one.is_restarting = False
-            self._check_heartbeat(one, now)
-        elif not one.is_restarting:
-            self._note_death(one, now)
-        elif now >= one.restart_at:
-            one.restart_at = now + MAX_PAUSE_SECONDS  # asked again if nothing came of it
-            self._restart(one.process.name)
+        passed = min(now - self._looked_at, MOST_SECONDS_A_LOOK)
+        self._looked_at = now
+        for one in self._watched:
+            if one.process.is_alive():
+                one.is_restarting = False
+                self._check_heartbeat(one, passed)
+            elif not one.is_restarting:
+                self._note_death(one)
+            else:
+                one.pause_seconds -= passed
+            if one.is_restarting and one.pause_seconds <= 0:
+                one.pause_seconds = ASK_AGAIN_SECONDS
+                self._restart(one.process.name)
 
-    def _check_heartbeat(self, one: Watched, now: float) -> None:
-        beat_ns, pid = one.head[Head.HEARTBEAT_NS], one.process.pid
-        is_its_own = pid is not None and one.head[Head.PID] == pid
-        if is_its_own and beat_ns and now - beat_ns / 1e9 > WEDGED_SECONDS:
-            log.error("process_wedged", process_name=one.process.name, pid=pid)
-            one.head[Head.PID] = 0
+    def _check_heartbeat(self, one: Watched, passed: float) -> None:
+        if one.beat_ns:
+            one.well_seconds += passed
+        if one.well_seconds >= FORGIVEN_SECONDS:
+            one.quick_deaths = 0
+        is_its_own = one.head[Head.PID] == one.process.pid  # not of the process before
+        beat_ns = one.head[Head.HEARTBEAT_NS] if is_its_own else 0
+        one.silent_seconds = one.silent_seconds + passed if beat_ns == one.beat_ns else 0.0
+        one.beat_ns = beat_ns
+        if one.silent_seconds > (one.wedged_seconds if beat_ns else START_SECONDS):
+            self._kill(one)
+
+    def _kill(self, one: Watched) -> None:
+        pid, silent_seconds = one.process.pid, round(one.silent_seconds, 1)
+        log.error(
+            "process_wedged", process_name=one.process.name, pid=pid, silent_seconds=silent_seconds
+        )
+        one.well_seconds -= one.silent_seconds
+        one.silent_seconds = 0.0
+        if pid is not None:
             with suppress(ProcessLookupError):
-                os.kill(int(pid or 0), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
-    def _note_death(self, one: Watched, now: float) -> None:
-        while one.deaths and now - one.deaths[0] > BUDGET_SECONDS:
-            one.deaths.popleft()
-        one.deaths.append(now)
+    def _note_death(self, one: Watched) -> None:
         one.on_restart()
-        if len(one.deaths) > BUDGET_RESTARTS:
-            died = f"{one.process.name} died {len(one.deaths)} times"
-            self._give_up(f"{died} in {BUDGET_SECONDS:g} seconds")
-            return
-        pause_seconds = min(MAX_PAUSE_SECONDS, 0.4 * 1.5 ** (len(one.deaths) - 1))
+        if one.well_seconds >= WELL_SECONDS:
+            one.quick_deaths_in_a_row = 0
+            one.pause_seconds = 0.0
+        else:
+            one.quick_deaths += 1
+            one.quick_deaths_in_a_row += 1
+            growth = 2.0 ** (one.quick_deaths_in_a_row - 1)
+            one.pause_seconds = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * growth)
+        one.beat_ns, one.silent_seconds, one.well_seconds = 0, 0.0, 0.0
+        log.warning(
+            "process_died",
+            process_name=one.process.name,
+            exit_code=one.process.exitcode,
+            restart_in_seconds=one.pause_seconds,
+        )
         one.is_restarting = True
-        one.restart_at = now + pause_seconds
-        log.warning("process_died", process_name=one.process.name, restart_in_seconds=pause_seconds)
+        if one.quick_deaths >= MAX_QUICK_DEATHS:
+            one.pause_seconds = float("inf")
+            self._give_up(f"{one.process.name} died {one.quick_deaths} times right after its start")
+
+
+def _died_at_start(one: Watched) -> bool:
+    has_started = one.process.pid is not None
+    return one.is_awaited and has_started and not one.process.is_alive()

@@ -17,6 +17,7 @@ from offloader.service.reloader.action_server import ActionServer
 from offloader.service.reloader.config_watch import ConfigWatch
 from offloader.service.reloader.main_link import MainLink
 from offloader.service.reloader.reloader import Reloader, Station
+from offloader.settings.resources import memory_available
 from offloader.settings.settings import Settings
 
 RELOADER_NAME = "Reloader"
@@ -66,7 +67,11 @@ def _run(setup: ReloaderSetup) -> None:
         threads=setup.threads,
         instance=setup.instance,
     )
-    build = partial(run_build, limit_seconds=settings.build_limit_seconds)
+    build = partial(
+        run_build,
+        limit_seconds=settings.build_limit_seconds,
+        available_bytes=partial(memory_available, Path("/")),
+    )
     reloader = Reloader(station, MainLink(setup.address), build)
     watch = ConfigWatch(
         setup.project.root, settings.config_sync_interval_seconds, reloader.take_config

@@ -1,0 +1,1 @@
+"""Faults on purpose, against real service processes: what must hold is counted and printed."""
