@@ -134,3 +134,9 @@ def _needs(content: bytes) -> frozenset[str] | None:
         return frozenset(map(str, [*document["parts"], *document["manifests"]]))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def release(held: Lease | None) -> None:
+    """Let go of a lease, if there is one."""
+    if held is not None:
+        held.release()

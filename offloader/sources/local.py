@@ -5,7 +5,6 @@ Nothing outside the project's root is ever opened, also not through a symlink.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -17,14 +16,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from offloader.catalog.compatibility import check_schema, served_columns
-from offloader.catalog.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestFile, path_trouble
+from offloader.catalog.manifest import Manifest, ManifestFile
 from offloader.catalog.manifest_fields import MAX_PROBLEMS
 from offloader.catalog.model import Column, Dataset
-from offloader.errors import ConfigError, Problem, SnapshotRefused, SourceUnavailable
+from offloader.errors import Problem, SnapshotRefused, SourceUnavailable
 from offloader.sources.arrow_read import read_tables, translated_errors
 from offloader.sources.checksum import file_checksum
+from offloader.sources.manifest_file import ABSENT
 
-_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _PUBLISH_LAST = "write every file first, the manifest last, and publish a new snapshot"
 _Signature = tuple[int, int, int, int]
 
@@ -60,43 +59,6 @@ class LocalSnapshot:
                     yield from read_tables(
                         source, file, self.manifest.columns, self.columns, threads=self.threads
                     )
-
-
-def resolve_manifest(project_root: Path, manifest: str) -> Path:
-    """Return the file that a dataset's `manifest` names, whether it exists or not.
-
-    Raises ConfigError with one problem: `path_absolute`, `path_leaves_project` (`..`),
-    `symlink_leaves_project`, `path_invalid` or `url_unsupported`.
-    """
-    code = "url_unsupported" if "://" in manifest else path_trouble(manifest)
-    if code is None:
-        root, path = project_root.resolve(), Path(os.path.realpath(project_root / manifest))
-        if path.is_relative_to(root):
-            return path
-        code = "symlink_leaves_project"
-    message = "this path of a manifest is not allowed"
-    hint = "write it relative to the project's root and keep manifest and files below that"
-    raise ConfigError([Problem(manifest, "", code, message, hint)])
-
-
-def read_manifest(path: Path) -> bytes:
-    """Return a manifest's bytes; of one that is too large, one byte more than is allowed.
-
-    Raises SourceUnavailable: `manifest_missing` or `manifest_unreadable`.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "it is not a regular file")
-            return file.read(MAX_MANIFEST_BYTES + 1)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            message, hint = f"{path.name} does not exist", "publish a snapshot, or check the path"
-            raise SourceUnavailable("manifest_missing", message, hint) from None
-        message = f"{path.name} cannot be read: {error.strerror}"
-        hint = "let the service's user read it"
-        raise SourceUnavailable("manifest_unreadable", message, hint) from error
 
 
 def open_snapshot(
@@ -153,7 +115,7 @@ def _check_stat(file: ManifestFile, path: Path) -> Problem | None:
     try:
         found = path.stat()
     except OSError as error:
-        if error.errno not in _ABSENT:
+        if error.errno not in ABSENT:
             hint = "let the service's user read it; it is tried again"
             message = f"{file.path}: {error.strerror}"
             raise SourceUnavailable("source_unreadable", message, hint) from error

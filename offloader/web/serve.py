@@ -31,7 +31,6 @@ from offloader.web.signals import Signals
 from offloader.web.supervisor import Supervisor
 
 BACKLOG = 1024
-RESERVE_BYTES = 64 << 20  # left to the processes when segments are loaded
 
 
 def serve(settings: Settings, project: Project, signals: Signals, *, threads: int) -> NoReturn:
@@ -47,7 +46,8 @@ def serve(settings: Settings, project: Project, signals: Signals, *, threads: in
     cache.prepare()
     instance = claim(cache, socket.gethostname())  # held until this process ends
     inherit(cache, instance)
-    memory = load_first_generation(settings, project, cache, instance.state, _available_bytes)
+    available_bytes = partial(memory_available, Path("/"))
+    memory = load_first_generation(settings, project, cache, instance.state, available_bytes)
     memory.server.start()
     address = memory.server.address
     setup = Setup(settings, address)
@@ -75,10 +75,6 @@ def serve(settings: Settings, project: Project, signals: Signals, *, threads: in
         reason = f"{reason}: {error!r}"
     supervisor.give_up(reason)  # unless that was the stop itself
     supervisor.wait_for_the_end()
-
-
-def _available_bytes() -> int:
-    return max(0, memory_available(Path("/")) - RESERVE_BYTES)
 
 
 def bind(variable: str, host: str, port: int) -> socket.socket:

@@ -138,7 +138,9 @@ def test_disk_full(project: UsageProject, tmp_path: Path) -> None:
             assert "100%" in here.do("df")
             assert here.do("offloader cache status").startswith(f"{volume}: ")
             assert "/others\n" in here.do("du")
-            assert "failed: [disk_full]" in here.run("offloader snapshot rollback usage").output
+            assert "done: s0001" in here.run("offloader snapshot rollback usage").output
+            away = here.run("offloader snapshot quarantine usage s0002 --reason wrong").output
+            assert "failed: [quarantine_not_written]" in away
             (cache / "others").unlink()
             assert re.match("done: s0003 |unchanged: .* served already", here.do("offloader"))
             assert served_id(service) == "s0003"

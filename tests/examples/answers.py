@@ -20,7 +20,8 @@ from offloader.segment.access_path import derive_paths
 from offloader.segment.build import BuildReport, PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
 from offloader.segment.read import open_segment
-from offloader.sources.local import open_snapshot, read_manifest, resolve_manifest
+from offloader.sources.local import open_snapshot
+from offloader.sources.manifest_file import read_manifest, resolve_manifest
 
 EXAMPLES = Path(__file__).parents[2] / "dev" / "examples"
 

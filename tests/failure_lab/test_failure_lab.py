@@ -17,7 +17,8 @@ from offloader.catalog.values import parse_timestamp
 from offloader.errors import ConfigError, Problem, SnapshotRefused
 from offloader.segment.build import PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
-from offloader.sources.local import LocalSnapshot, open_snapshot, read_manifest, resolve_manifest
+from offloader.sources.local import LocalSnapshot, open_snapshot
+from offloader.sources.manifest_file import read_manifest, resolve_manifest
 
 LAB = Path(__file__).parents[2] / "dev" / "examples" / "failure-lab"
 ROW = re.compile(r"\| \[`([a-z0-9-]+)`\]\(\1/\): [^|]+ \| ([a-z]+) \| `([a-z0-9_]+)` \|")

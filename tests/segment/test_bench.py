@@ -11,7 +11,8 @@ from dev.bench import build_speed
 from dev.bench.usage_snapshot import COLUMNS, DATASET, publish
 from offloader.catalog.manifest import parse_manifest
 from offloader.segment.read import Segment
-from offloader.sources.local import open_snapshot, read_manifest
+from offloader.sources.local import open_snapshot
+from offloader.sources.manifest_file import read_manifest
 from tests.segment.tables import Table, build, column_values
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,8 @@ class FakeWorker:
         self._generations = generations
         self.mains_end, self._end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._end.setblocking(False)
-        self.peer = generations.join(self.mains_end, pid)
+        self.head = memoryview(bytearray(64)).cast("Q")
+        self.peer = generations.join(self.mains_end, pid, self.head)
 
     def messages(self) -> list[dict[str, Any]]:
         """Read what main sent since the last time."""
@@ -56,9 +56,7 @@ class FakeWorker:
         self.mains_end.close()
 
     def fill(self) -> None:
-        """Read nothing, and have so much unread that main cannot send any more."""
-        tenth = struct.pack("ll", 0, 100_000)
-        self.mains_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, tenth)
+        """Have so much unread that main cannot send any more."""
         try:
             while True:
                 self.mains_end.send(b"{}" + b" " * 4000, socket.MSG_DONTWAIT)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from offloader.errors import ConfigError, SnapshotRefused, SourceUnavailable
-from offloader.sources.local import read_manifest, resolve_manifest
+from offloader.sources.manifest_file import read_manifest, resolve_manifest
 from offloader.sources.parquet import MAX_BATCH_ROWS
 from tests.snapshots import file_entry, manifest_document
 from tests.sources.local_snapshots import (

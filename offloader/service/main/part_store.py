@@ -18,8 +18,9 @@ from offloader.segment.layout import verify
 from offloader.service.cache import Cache
 from offloader.shared.memory import copy_of_file, map_sealed, memory_of, seal
 
-# Left alone when memory is taken: what processes need while they answer and build.
-SPARE_BYTES = 64 << 20
+# Left alone when memory is taken: what processes need while they answer, and what a small build
+# needs above the 48 MiB below which builds are ended.
+SPARE_BYTES = 128 << 20
 # Not the file's fault: the same part can be loaded later.
 _NO_ROOM = (errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.ENFILE)
 _READ_BYTES = 1 << 20

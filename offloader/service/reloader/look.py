@@ -11,7 +11,7 @@ from offloader.errors import ConfigError, SnapshotRefused
 from offloader.service.cache import Cache
 from offloader.service.generation_document import kept_manifest
 from offloader.service.project import Project
-from offloader.sources.local import read_manifest, resolve_manifest
+from offloader.sources.manifest_file import read_manifest, resolve_manifest
 
 
 @dataclass(frozen=True, slots=True)

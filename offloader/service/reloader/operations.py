@@ -58,8 +58,11 @@ class Operations:
             served = self._served_id(action.dataset)
             return Result("failed", error.message, error.code, error.hint, served, served)
 
-    def put_away(self, allowed: Allowed, now: float) -> None:
-        """Mark the snapshot that is quarantined, lift the mark of one that is accepted."""
+    def put_away(self, allowed: Allowed, now: float) -> bool:
+        """Mark the snapshot that is quarantined, lift the mark of one that is accepted.
+
+        When that cannot be written the action ends as failed, and this is False.
+        """
         action, away = allowed.action, allowed.away
         try:
             if allowed.accepts:
@@ -70,6 +73,12 @@ class Operations:
                 mark(self._cache, action.dataset, made)
         except (OSError, SourceUnavailable) as error:
             log.error("quarantine_not_written", dataset=action.dataset, reason=str(error))
+            served, hint = self._served_id(action.dataset), "check the cache volume, then ask again"
+            message = "the quarantine on the cache volume cannot be changed"
+            code = "quarantine_not_written"
+            self.end(action.dataset, Result("failed", message, code, hint, served, served))
+            return False
+        return True
 
     def end(self, name: str, result: Result) -> None:
         """Answer the action of a dataset."""

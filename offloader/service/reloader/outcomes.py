@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from offloader.service import log
 from offloader.service.cache import Cache
-from offloader.service.lease import Lease
+from offloader.service.lease import Lease, release
 from offloader.service.project import Project
 from offloader.service.reloader.decide import needs_accept
 from offloader.service.reloader.ledger import Ledger, Quarantine
@@ -17,6 +17,8 @@ from offloader.service.reloader.operator import after_failure, after_swap
 from offloader.service.reloader.swap import Swapped, Swapper
 from offloader.service.reloader.task import Done
 from offloader.service.state import Snapshot
+
+OUT_OF_MEMORY = "builder_out_of_memory"
 
 
 class Outcomes:
@@ -34,7 +36,8 @@ class Outcomes:
         self._ledger = ledger
         self._swapper = swapper
         self._operations = operations
-        self.leases: list[Lease] = []
+        self._is_memory_short = False
+        self.leases: list[Lease | None] = []
         self.again: set[str] = set()
         self.is_littered = True
 
@@ -49,6 +52,9 @@ class Outcomes:
                 found[name] = done
             else:
                 self._note(done)
+        if self._is_memory_short:
+            self._is_memory_short = False
+            self._swapper.free_memory(desired)
         if found and not self._swap(desired, found):
             for name, done in found.items():  # alone, so that only the culprit stays behind
                 self._swap(desired, {name: done}, is_last_try=True)
@@ -72,7 +78,7 @@ class Outcomes:
 
     def _drop(self, done: Done) -> None:
         assert done.found is not None
-        done.found.lease.release()
+        release(done.found.lease)
         log.event("build_dropped", dataset=done.task.name, snapshot=done.found.manifest.snapshot_id)
         self.again.add(done.task.name)
         if done.task.name in self._ledger.progress:
@@ -146,4 +152,5 @@ class Outcomes:
     def _fail(self, done: Done) -> None:
         name = done.task.name
         self._ledger.note_failure(name, done.attempt)
+        self._is_memory_short |= done.attempt.code == OUT_OF_MEMORY
         self._ledger.change(name, after_failure(done.task.wish, self._ledger.state[name]))

@@ -23,6 +23,7 @@ from offloader.service import log
 from offloader.service.actions import Action, Result
 from offloader.service.cache import Cache
 from offloader.service.collect import collect
+from offloader.service.lease import release
 from offloader.service.project import Project
 from offloader.service.reloader.attempts import back_off_seconds
 from offloader.service.reloader.config_status import ConfigStatus
@@ -189,8 +190,8 @@ class Reloader:
 
     def _take(self, done: Done) -> None:
         name = done.task.name
-        if not done.task.is_asked and name in self._ledger.progress:
-            self._ledger.progress[name].end()
+        if name in self._ledger.progress:
+            self._ledger.progress[name].end(is_asked=done.task.is_asked)
         if name in self._finished:  # an operator's and the source's: one swap for each
             self._settle()
         self._finished[name] = done
@@ -232,9 +233,10 @@ class Reloader:
             gone = Result("refused", "the config dropped this dataset", "unknown_dataset")
             self._operations.end(name, verdict if isinstance(verdict, Result) else gone)
             return
+        if not self._operations.put_away(verdict, self._clock()):
+            return
         known = before_work(verdict, self._ledger.state[name])
         self._ledger.change(name, known)
-        self._operations.put_away(verdict, self._clock())
         self._ledger.look_at_quarantine(name)  # so that it is told, and held against what is built
         self._keep_book()  # what was decided outlives whatever happens from here on
         if not verdict.has_work:
@@ -265,7 +267,7 @@ class Reloader:
             return
         leases, self._outcomes.leases = self._outcomes.leases, []
         for one in leases:
-            one.release()
+            release(one)
         now = self._clock()
         if self._outcomes.is_littered or now >= self._collect_at:
             # Once more later, for the youngest files are never removed.

@@ -82,6 +82,12 @@ class Serving:
             "kept": {name: part_keys(entry) for name, entry in self._reserve(draft).items()},
         }
 
+    def forget_reserve(self) -> bool:
+        """Keep no previous segments in memory from the next draft on; False if there are none."""
+        had = bool(self._previous)
+        self._previous = {}
+        return had
+
     def adopt(self, draft: Draft) -> None:
         """Take a draft as what is served: it was committed."""
         self._previous = self._reserve(draft)

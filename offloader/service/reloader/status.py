@@ -32,9 +32,9 @@ class Progress:
         """Work on the dataset begins."""
         self.is_looking, self.began_at = True, now
 
-    def end(self) -> None:
-        """The work is over, whatever came of it."""
-        self.is_looking = self.is_building = False
+    def end(self, *, is_asked: bool) -> None:
+        """The work is over, whatever came of it; beside an operator's a look may go on."""
+        self.is_looking, self.is_building = self.is_looking and is_asked, False
 
     def note_unchanged(self, now: float) -> None:
         """The newest snapshot is served, or stays away."""

@@ -80,6 +80,20 @@ class Swapper:
         self._pause_seconds = min(2 * self._pause_seconds, MAX_PROMOTION_SECONDS)
         self._promote_at = time.monotonic() + self._pause_seconds
 
+    def free_memory(self, desired: Project) -> None:
+        """Let go of the previous segments: a build needs the memory more than a rollback."""
+        if not self._serving.forget_reserve():
+            return
+        draft = self._serving.draft(desired, {})
+        prepared = self._link.prepare(self._serving.document(draft, desired))
+        if isinstance(prepared, Refused):
+            self._put_away(prepared)
+            return
+        self._link.commit(prepared.number)
+        self._serving.adopt(draft)
+        self._note_mapped(prepared.mapped)
+        log.event("previous_segments_dropped", reason="a build ran out of memory")
+
     def _has_room(self) -> bool:
         # Not less what is in use: some of that is kept of previous snapshots, and makes room.
         return min(self._mapped.values()) <= self._link.control[Word.LIMIT_BYTES]

@@ -53,12 +53,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A snapshot whose parts all lie in the cache; `entry` is for the generation's document."""
+    """A snapshot whose parts all lie in the cache; `entry` is for the generation's document.
+
+    `lease` is None when the state file keeps the parts anyway.
+    """
 
     manifest: Manifest
     entry: Mapping[str, Any]
     contract: str
-    lease: Lease
+    lease: Lease | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,7 +21,7 @@ from offloader.service import log
 from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import load_counts, refuse_unguarded
 from offloader.service.generation_document import entry_of, kept_manifest
-from offloader.service.lease import lease
+from offloader.service.lease import Lease, lease, release
 from offloader.service.reloader.attempts import (
     Judged,
     contract_of,
@@ -141,14 +141,14 @@ class Work:
         if not task.is_asked and is_known_failure(task.known, manifest, contract):
             return Done(task, stay="refused_before")
         entry = entry_of(task.project.catalog, task.name, manifest, _copy(task, manifest))
-        held = lease(self._cache, task.name, entry["parts"], [manifest.digest])
+        held = self._lease(task, manifest, entry)
         try:
             self._kept(task, Snapshot.of(manifest))  # it may have been collected before the lease
             if not self._make(task, chosen, entry) or self._is_overtaken(task, manifest):
-                held.release()
+                release(held)
                 return Done(task, is_overtaken=True)
         except BaseException:
-            held.release()
+            release(held)
             raise
         attempt = Attempt(
             snapshot_id=manifest.snapshot_id,
@@ -158,6 +158,15 @@ class Work:
             duration_seconds=round(time.monotonic() - began, 3),
         )
         return Done(task, Found(manifest, entry, contract, held), attempt)
+
+    def _lease(self, task: Task, manifest: Manifest, entry: Mapping[str, Any]) -> Lease | None:
+        """Keep the files from being collected; also a full disk must not stop a way back."""
+        try:
+            return lease(self._cache, task.name, entry["parts"], [manifest.digest])
+        except SourceUnavailable:
+            if task.target is not None and task.target == task.known.previous:
+                return None
+            raise
 
     def _make(self, task: Task, chosen: Published, entry: Mapping[str, Any]) -> bool:
         """Have every part in the cache, and the guards asked; False when it was overtaken."""

@@ -35,7 +35,7 @@ import sys
 from offloader.shared.attach import connect, receive, send
 connection = connect(sys.argv[1])
 try:
-    send(connection, {"role": "worker", "pid": 1})
+    send(connection, {"role": "worker", "worker": 0})
     print(*receive(connection)[0])
 except (EOFError, OSError) as error:
     print(type(error).__name__)
@@ -60,10 +60,13 @@ def test_a_worker_cannot_write_anything_it_was_given(
         **dict.fromkeys(("map", "open again", "seal"), "EPERM"),
     }
     # A sealed file is mapped privately: a page made writable is a copy that no one else sees.
-    private = refused | {"store after mprotect": "done"}
+    private = refused | {
+        "assign": "cannot modify read-only memory",
+        "store after mprotect": "done",
+    }
     assert found == {
         "control": refused | {"store after mprotect": "EACCES"},
-        **dict.fromkeys(("part 1", "part 2", "document"), private),
+        **dict.fromkeys(("part 1", "part 2", "part 3", "document"), private),
     }
     assert control.generation() == 1
     for path in made.paths("alpha", entries[0]):
@@ -100,8 +103,8 @@ def test_a_hundred_workers_that_come_and_go_leak_no_descriptor(
     before = open_descriptors()
     for _ in range(100):
         with connect(server.address) as client:
-            send(client, {"role": "worker", "pid": 1})
-            for _packet in range(4):  # the welcome, two parts, the generation
+            send(client, {"role": "worker", "worker": 1})
+            for _packet in range(3):  # the welcome, the parts, the generation
                 for descriptor in receive(client)[1]:
                     os.close(descriptor)
     eventually(lambda: open_descriptors() == before and not generations._peers)
@@ -113,10 +116,14 @@ def test_a_peer_that_sends_nonsense_is_closed_and_leaks_nothing(
     """Whatever comes, the others are served on."""
     generations.commit(generations.prepare(made.document()))
     before = open_descriptors()
-    hello: dict[str, object] = {"role": "worker"}
+    hello: dict[str, object] = {"role": "worker", "worker": 0}
     wrong: list[list[dict[str, object]]] = [
         [hello, {"attached": "x"}],
         [hello, {}],
+        [{"role": "worker"}],
+        [{"role": "worker", "worker": -1}],
+        [{"role": "worker", "worker": 2}],
+        [{"role": "worker", "worker": "0"}],
         [{"role": "reloader"}, {"commit": 99, "began_ns": 0}],
         [{"role": "reloader"}, {"prepare": True}],
     ]
@@ -145,6 +152,6 @@ def test_a_worker_is_known_by_the_kernels_pid(
     """Main kills late workers, so it does not take their word for who they are."""
     generations.commit(generations.prepare(made.document()))
     with connect(server.address) as client:
-        send(client, {"role": "worker", "pid": 1})
+        send(client, {"role": "worker", "worker": 0, "pid": 1})
         eventually(lambda: generations._peers)
         assert [peer.pid for peer in generations._peers] == [os.getpid()]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import pytest
 
-from offloader.errors import OutOfMemoryBudget
 from offloader.service.generation_document import Document
-from offloader.service.main import generations as generations_module
+from offloader.service.main import offers
 from offloader.service.main.generations import Generations
 from offloader.service.main.part_store import DamagedPart
 from offloader.shared.control import ControlBlock, Word
@@ -22,11 +22,14 @@ from tests.shared.descriptors import open_descriptors
 def test_prepare_offers_each_part_and_then_the_generation(
     generations: Generations, made: Loaded, entries: Entries
 ) -> None:
-    """A worker gets the parts in order, then the document; nothing is served by it yet."""
+    """A worker gets the parts and the project at once, then the generation's own document."""
     worker = FakeWorker(generations)
     assert generations.prepare(made.document(alpha=entries[0])) == 1
-    columns, path = entries[0]["parts"]
-    assert worker.messages() == [{"part": columns}, {"part": path}, {"generation": 1}]
+    (sent, generation) = worker.messages()
+    *parts, catalog = sent["parts"]
+    assert parts == entries[0]["parts"]
+    assert re.fullmatch("catalog-[0-9a-f]{32}", catalog)
+    assert generation == {"generation": 1}
 
 
 def test_a_part_that_a_worker_has_is_not_sent_again(
@@ -74,7 +77,10 @@ def test_abort_drops_what_was_prepared(
     before = open_descriptors()
     number = generations.prepare(made.document(alpha=entries[1]))
     generations.abort(number)
-    assert worker.messages()[-1] == {"drop": 2}
+    assert worker.messages()[-2:] == [
+        {"drop": [2]},
+        {"forget": sorted(entries[1]["parts"])},
+    ]
     assert control.generation() == 1
     assert control[Word.SHARED_BYTES] == made.size_bytes("alpha", entries[0])
     assert open_descriptors() <= before
@@ -94,54 +100,6 @@ def test_a_reloader_that_is_gone_leaves_nothing_prepared(
     assert control[Word.SHARED_BYTES] == made.size_bytes("alpha", entries[0])
     late = FakeWorker(generations)
     assert late.offered() == [1]
-
-
-def test_the_generation_before_is_kept_and_older_ones_are_dropped(
-    generations: Generations, made: Loaded, entries: Entries, control: ControlBlock
-) -> None:
-    """A rollback can be a flip; what came earlier gives its memory and descriptors back."""
-    worker = FakeWorker(generations)
-    numbers = [serve(generations, made, entry) for entry in entries[:2]]
-    held = open_descriptors()
-    sizes = [made.size_bytes("alpha", entry) for entry in entries]
-    assert control[Word.SHARED_BYTES] == sizes[0] + sizes[1]
-    worker.messages()
-    numbers.append(serve(generations, made, entries[2]))
-    assert control[Word.SHARED_BYTES] == sizes[1] + sizes[2]
-    assert worker.messages()[-2:] == [{"generation": 3}, {"drop": 1}]
-    numbers.append(serve(generations, made, entries[3]))
-    assert control[Word.SHARED_BYTES] == sizes[2] + sizes[3]
-    assert numbers == [1, 2, 3, 4]
-    assert len(open_descriptors()) == len(held)
-
-
-def test_the_generation_before_makes_room_when_the_next_would_not_fit(
-    made: Loaded, entries: Entries, control: ControlBlock
-) -> None:
-    """Previous is kept only while the limit allows."""
-    sizes = [made.size_bytes("alpha", entry) for entry in entries]
-    generations = Generations(made.cache, control, sizes[2] + sizes[1] + 64, lambda: 0.0)
-    for entry in entries[:2]:
-        serve(generations, made, entry)
-    generations.prepare(made.document(alpha=entries[2]))
-    assert control[Word.SHARED_BYTES] == sizes[1] + sizes[2]
-    assert control.generation() == 2
-
-
-def test_what_does_not_fit_is_refused_and_the_served_one_goes_on(
-    made: Loaded, entries: Entries, control: ControlBlock
-) -> None:
-    """Active and prepared together are above the limit: nothing is loaded, nothing leaks."""
-    size_bytes = made.size_bytes("alpha", entries[0])
-    generations = Generations(made.cache, control, size_bytes + 64, lambda: 0.0)
-    worker = FakeWorker(generations)
-    serve(generations, made, entries[0])
-    worker.messages()
-    before = open_descriptors()
-    with pytest.raises(OutOfMemoryBudget):
-        generations.prepare(made.document(alpha=entries[1]))
-    assert control[Word.SHARED_BYTES] == size_bytes
-    assert (control.generation(), worker.messages(), open_descriptors()) == (1, [], before)
 
 
 def test_a_damaged_part_is_refused_and_the_served_one_goes_on(
@@ -174,7 +132,7 @@ def test_memory_that_cannot_be_had_for_the_document_releases_the_parts(
         raise OSError(errno.ENOMEM, "spent")
 
     before = open_descriptors()
-    monkeypatch.setattr(generations_module, "memory_of", spent)
+    monkeypatch.setattr(offers, "memory_of", spent)
     with pytest.raises(OSError, match="spent"):
         generations.prepare(made.document(alpha=entries[0]))
     assert control[Word.SHARED_BYTES] == 0
@@ -185,7 +143,7 @@ def test_an_endpoint_keeps_its_row_of_counters(generations: Generations) -> None
     """Rows are given out once, so a counter never counts for another endpoint."""
 
     def rows(*names: str) -> Document:
-        return generations._counter_rows({name: {"name": name} for name in names})
+        return generations._offers._counter_rows({name: {"name": name} for name in names})
 
     assert rows("b", "a") == {"b": 1, "a": 2}
     assert rows("c", "a") == {"b": 1, "a": 2, "c": 3}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,14 @@ from typing import Any
 
 import pytest
 
+from offloader.errors import OutOfMemoryBudget
 from offloader.service.generation_document import Document
-from offloader.service.main import generations, part_store
+from offloader.service.main import offers, part_store
 from offloader.service.main.memory import MainMemory, load_first_generation
+from offloader.service.main.part_store import PartName, PartStore, unlimited
+from offloader.service.main.warm_start import warm_document
+from offloader.service.quarantine import quarantined_parts
+from offloader.service.state import load_state
 from offloader.settings.settings import Settings, read_settings
 from offloader.shared.control import ControlReader, Word
 from offloader.shared.memory import copy_of_file
@@ -44,8 +48,13 @@ def settings(made: Loaded, memory_limit_bytes: int = 1 << 30) -> Settings:
 
 def served(memory: MainMemory) -> dict[str, Any]:
     """Return the entries of the committed generation."""
-    descriptor = memory.server._generations.committed_descriptor()
-    return dict(json.loads(os.pread(descriptor, 1 << 20, 0))["snapshots"])
+    return dict(memory.server._generations.committed_document()["snapshots"])
+
+
+def start(made: Loaded, memory_limit_bytes: int = 1 << 30) -> MainMemory:
+    """Start main over what the cache holds."""
+    chosen = settings(made, memory_limit_bytes)
+    return load_first_generation(chosen, made.project, made.cache, made.cache.state, unlimited)
 
 
 def test_everything_the_cache_holds_is_served_from_the_start(
@@ -53,7 +62,7 @@ def test_everything_the_cache_holds_is_served_from_the_start(
 ) -> None:
     """The first generation is committed before any worker runs, and the words say so."""
     made, entries = warm
-    memory = load_first_generation(settings(made), made.project, made.cache)
+    memory = start(made)
     assert served(memory) == entries
     control = ControlReader(memory.control.descriptor)
     assert control.generation() == 1
@@ -67,7 +76,7 @@ def test_everything_the_cache_holds_is_served_from_the_start(
 def test_a_cold_start_serves_a_generation_without_snapshots(tmp_path: Path) -> None:
     """Workers always have something to attach."""
     made = loaded(tmp_path)
-    memory = load_first_generation(settings(made), made.project, made.cache)
+    memory = start(made)
     assert served(memory) == {}
     assert memory.control.generation() == 1
 
@@ -82,7 +91,7 @@ def test_a_damaged_part_is_put_away_and_the_others_are_served(
     spoilt = bytearray(path.read_bytes())
     spoilt[64] ^= 1
     path.write_bytes(spoilt)
-    memory = load_first_generation(settings(made), made.project, made.cache)
+    memory = start(made)
     assert set(served(memory)) == {"beta", "gamma"}
     assert memory.control.generation() == 1
     assert not path.exists()
@@ -90,7 +99,7 @@ def test_a_damaged_part_is_put_away_and_the_others_are_served(
     (reason,) = away.glob("*.reason")
     assert reason.read_text().startswith("section ")
     assert (away / reason.name.removesuffix(".reason")).read_bytes() == spoilt
-    assert made.cache.quarantined("alpha") == 1
+    assert quarantined_parts(made.cache, "alpha") == 1
 
 
 def test_every_damaged_part_of_a_dataset_is_put_away_at_once(
@@ -103,8 +112,8 @@ def test_every_damaged_part_of_a_dataset_is_put_away_at_once(
         spoilt = bytearray(path.read_bytes())
         spoilt[64] ^= 1
         path.write_bytes(spoilt)
-    load_first_generation(settings(made), made.project, made.cache)
-    assert made.cache.quarantined("beta") == 2
+    start(made)
+    assert quarantined_parts(made.cache, "beta") == 2
     assert [path.exists() for path in others] == [True] * (len(others) - 1) + [False]
 
 
@@ -113,34 +122,52 @@ def test_a_part_that_vanishes_before_it_is_loaded_costs_its_dataset_only(
 ) -> None:
     """Between the look into the cache and the load a file may go; main starts all the same."""
     made, entries = warm
+    looked = iter([warm_document(made.cache, made.project, load_state(made.cache.state))])
+
+    def late(*arguments: Any) -> Document:
+        return next(looked, None) or warm_document(*arguments)
+
     made.paths("alpha", entries["alpha"])[1].unlink()
-    monkeypatch.setattr("offloader.service.main.memory.cached_entries", lambda *_: entries)
-    memory = load_first_generation(settings(made), made.project, made.cache)
+    monkeypatch.setattr("offloader.service.main.memory.warm_document", late)
+    memory = start(made)
     assert set(served(memory)) == {"beta", "gamma"}
 
 
-def test_a_dataset_that_does_not_fit_is_left_out_and_the_others_are_served(
+def test_a_dataset_that_does_not_fit_is_mapped(
     warm: tuple[Loaded, dict[str, Document]],
 ) -> None:
-    """The largest goes first, whatever its place, so that the most datasets are served."""
+    """Everything is served from the start; the largest are mapped, whatever their place."""
     made, entries = warm
     sizes = {name: made.size_bytes(name, entry) for name, entry in entries.items()}
     both = sizes["alpha"] + sizes["gamma"]
-    memory = load_first_generation(settings(made, both), made.project, made.cache)
-    assert set(served(memory)) == {"alpha", "gamma"}
-    assert memory.control[Word.SHARED_BYTES] == both
-    memory = load_first_generation(settings(made, both - 1), made.project, made.cache)
-    assert set(served(memory)) == {"alpha"}
-    memory = load_first_generation(settings(made, 1), made.project, made.cache)
-    assert served(memory) == {}
-    assert made.cache.quarantined("beta") == 0
+    for limit_bytes, shared_bytes in [(both, both), (both - 1, sizes["alpha"]), (1, 0)]:
+        memory = start(made, limit_bytes)
+        assert served(memory) == entries
+        assert memory.control[Word.SHARED_BYTES] == shared_bytes
+        assert memory.control[Word.MAPPED_BYTES] == sum(sizes.values()) - shared_bytes
 
 
-def test_memory_that_cannot_be_had_costs_the_largest_dataset(
+def test_a_dataset_that_can_neither_be_loaded_nor_mapped_is_left_out(
     warm: tuple[Loaded, dict[str, Document]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel may have less than the limit says; main starts with what fits."""
-    made, _ = warm
+    """The others are served; its parts are sound and stay where they are."""
+    made, entries = warm
+
+    def refuse(_store: PartStore, _name: PartName) -> None:
+        raise OutOfMemoryBudget("memory_limit", "no")
+
+    monkeypatch.setattr(PartStore, "map", refuse)
+    sizes = {name: made.size_bytes(name, entry) for name, entry in entries.items()}
+    memory = start(made, sizes["alpha"] + sizes["gamma"])
+    assert set(served(memory)) == {"alpha", "gamma"}
+    assert quarantined_parts(made.cache, "beta") == 0
+
+
+def test_memory_that_cannot_be_had_costs_no_dataset(
+    warm: tuple[Loaded, dict[str, Document]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may have less than the limit says; what it refuses is mapped."""
+    made, entries = warm
 
     def scarce(name: str, source: int) -> tuple[int, int]:
         if os.fstat(source).st_size > 20_000:
@@ -148,8 +175,9 @@ def test_memory_that_cannot_be_had_costs_the_largest_dataset(
         return copy_of_file(name, source)
 
     monkeypatch.setattr(part_store, "copy_of_file", scarce)
-    memory = load_first_generation(settings(made), made.project, made.cache)
-    assert set(served(memory)) == {"alpha", "gamma"}
+    memory = start(made)
+    assert served(memory) == entries
+    assert memory.control[Word.MAPPED_BYTES] == made.size_bytes("beta", entries["beta"])
 
 
 def test_a_machine_without_memory_for_anything_is_an_error(
@@ -161,9 +189,9 @@ def test_a_machine_without_memory_for_anything_is_an_error(
     def spent(_name: str, _content: bytes) -> int:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr(generations, "memory_of", spent)
+    monkeypatch.setattr(offers, "memory_of", spent)
     with pytest.raises(OSError, match="Cannot allocate memory"):
-        load_first_generation(settings(made), made.project, made.cache)
+        start(made)
 
 
 @pytest.mark.parametrize("damage", ["state", "manifest"])
@@ -177,5 +205,5 @@ def test_what_is_not_known_for_sure_is_built_again(
     else:
         for path in (made.cache.root / "manifests" / "alpha").iterdir():
             path.write_text(path.read_text().replace("s0001", "s0009"))
-    memory = load_first_generation(settings(made), made.project, made.cache)
+    memory = start(made)
     assert set(served(memory)) == (set() if damage == "state" else {"beta", "gamma"})

@@ -10,16 +10,20 @@ import pytest
 
 from offloader.service.main import watchdog as watchdog_module
 from offloader.service.main.watchdog import (
-    BUDGET_RESTARTS,
-    BUDGET_SECONDS,
-    MAX_PAUSE_SECONDS,
-    WEDGED_SECONDS,
+    ASK_AGAIN_SECONDS,
+    FORGIVEN_SECONDS,
+    MAX_QUICK_DEATHS,
+    START_SECONDS,
     Watchdog,
     Watched,
 )
 from offloader.shared.slots import Head
 from tests.service.fake_worker import NO_PROCESS, sleeping_process
 from tests.shared.descriptors import eventually
+
+LOOK_SECONDS = 0.125  # exact in binary
+WEDGED_SECONDS = 10.0
+START_TAKES_SECONDS = 0.5
 
 
 @dataclass
@@ -29,6 +33,11 @@ class FakeProcess:
     name: str = "Sanic-Server-0-0"
     pid: int | None = NO_PROCESS
     alive: bool = True
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended."""
+        return None if self.alive else -9
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
@@ -41,42 +50,53 @@ class Scene:
 
     process: FakeProcess = field(default_factory=FakeProcess)
     now: float = 1000.0
-    restarts: list[tuple[float, str]] = field(default_factory=list)
+    restarts: list[float] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     noted: int = 0
 
     def __post_init__(self) -> None:
         self.head = memoryview(bytearray(64)).cast("Q")
-        self.watched = Watched(self.process, self.head, self._note)
+        self.watched = Watched(self.process, self.head, self._note, WEDGED_SECONDS)
         self.watchdog = Watchdog(
-            [self.watched],
-            lambda name: self.restarts.append((self.now, name)),
-            self.reasons.append,
-            lambda: self.now,
+            [self.watched], self._restart, self.reasons.append, lambda: self.now
         )
 
     def _note(self) -> None:
         self.noted += 1
 
-    def look(self, at: float) -> None:
-        """Look at a moment."""
-        self.now = at
-        self.watchdog.look(self.watched)
+    def _restart(self, name: str) -> None:
+        assert name == self.process.name
+        self.restarts.append(self.now)
 
-    def beat(self, at: float, pid: int) -> None:
-        """Show a heartbeat."""
-        self.head[Head.PID] = pid
-        self.head[Head.HEARTBEAT_NS] = int(at * 1e9)
+    def show(self, beat: int) -> None:
+        """Show a heartbeat, as the process that runs."""
+        assert self.process.pid is not None
+        self.head[Head.PID] = self.process.pid
+        self.head[Head.HEARTBEAT_NS] = beat
 
-    def die_and_come_back(self) -> float:
-        """Die, be restarted, run again; return the pause until the restart was asked for."""
-        asked, died = len(self.restarts), self.now
-        self.process.alive = False
-        while len(self.restarts) == asked and not self.reasons:
-            self.look(self.now + 0.2)
+    def pass_by(self, seconds: float, *, is_beating: bool = True) -> None:
+        """Let time pass, looking as the watchdog does, with a heartbeat at each look or none."""
+        for _ in range(round(seconds / LOOK_SECONDS)):
+            self.now += LOOK_SECONDS
+            if is_beating:
+                self.show(int(self.now * 1e9))
+            self.watchdog.look()
+
+    def live(self, seconds: float) -> None:
+        """Come up, as a new process after a death, and live so long after the first heartbeat."""
+        if not self.process.alive:
+            self.process.pid = (self.process.pid or NO_PROCESS) + 1
         self.process.alive = True
-        self.look(self.now + 0.2)
-        return round(self.now - 0.2 - died - 0.2, 1)
+        self.pass_by(START_TAKES_SECONDS, is_beating=False)
+        self.pass_by(seconds + LOOK_SECONDS)
+
+    def die(self) -> float:
+        """Die; return the seconds from the look that saw it to the restart."""
+        self.process.alive = False
+        asked, seen_at = len(self.restarts), self.now + LOOK_SECONDS
+        while len(self.restarts) == asked and not self.reasons:
+            self.pass_by(LOOK_SECONDS, is_beating=False)
+        return self.now - seen_at
 
 
 class Turns(Event):
@@ -92,104 +112,173 @@ class Turns(Event):
 
 @pytest.fixture
 def scene() -> Scene:
-    """A process that runs and showed a heartbeat a moment ago."""
+    """A process that has been well for a while."""
     made = Scene()
-    made.beat(1000.0, NO_PROCESS)
+    made.live(5.0)
     return made
 
 
 def test_a_process_that_runs_is_left_alone(scene: Scene) -> None:
     """Nothing is asked for and nothing counted."""
-    for second in range(10):
-        scene.beat(1000.0 + second, NO_PROCESS)
-        scene.look(1000.0 + second)
+    scene.pass_by(60.0)
     assert (scene.restarts, scene.reasons, scene.noted) == ([], [], 0)
 
 
-def test_a_dead_process_is_restarted_by_name_after_a_pause(scene: Scene) -> None:
-    """The first pause is 0.4 s; a death is noted once."""
-    scene.process.alive = False
-    for moment in (1000.0, 1000.2, 1000.39):
-        scene.look(moment)
-    assert scene.restarts == []
-    scene.look(1000.41)
-    assert scene.restarts == [(1000.41, "Sanic-Server-0-0")]
-    assert scene.noted == 1
+def test_a_process_that_was_well_is_restarted_at_once(scene: Scene) -> None:
+    """By the look that finds it dead; the death is noted once."""
+    assert scene.die() == 0.0
+    assert (len(scene.restarts), scene.noted) == (1, 1)
 
 
-def test_a_restart_that_nothing_came_of_is_asked_for_again(scene: Scene) -> None:
-    """After five seconds, and it is still the same death."""
-    scene.process.alive = False
-    for moment in (1000.0, 1000.5, 1001.0, 1005.4, 1005.6):
-        scene.look(moment)
-    assert [moment for moment, _ in scene.restarts] == [1000.5, 1005.6]
-    assert scene.noted == 1
+def test_a_restart_is_asked_for_once(scene: Scene) -> None:
+    """A second one would end what the first started; only much later is it asked for again."""
+    scene.die()
+    scene.pass_by(ASK_AGAIN_SECONDS - 1.0, is_beating=False)
+    assert len(scene.restarts) == 1
+    scene.pass_by(2.0, is_beating=False)
+    assert (len(scene.restarts), scene.noted) == (2, 1)
 
 
-def test_pauses_grow_up_to_five_seconds(scene: Scene) -> None:
+def test_pauses_grow_with_quick_deaths_in_a_row() -> None:
     """A process that dies at its start does not take all of the processor."""
-    pauses = [scene.die_and_come_back() for _ in range(9)]
-    assert pauses == [0.4, 0.6, 1.0, 1.4, 2.2, 3.2, 4.6, 5.0, 5.0]
-    assert scene.noted == 9
+    scene = Scene()
+    pauses = []
+    for _ in range(8):
+        scene.live(0.0)
+        pauses.append(scene.die())
+    assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+    assert scene.noted == 8
 
 
-def test_pauses_are_short_again_once_deaths_are_long_ago(scene: Scene) -> None:
-    """Only the deaths of the budget's window count."""
+def test_a_process_that_never_beats_dies_quickly() -> None:
+    """However long its start took."""
+    scene = Scene()
+    scene.pass_by(20.0, is_beating=False)
+    assert scene.die() == 0.25
+
+
+def test_one_good_life_ends_the_pauses() -> None:
+    """A second of heartbeats is enough: from then on something else killed it."""
+    scene = Scene()
     for _ in range(5):
-        scene.die_and_come_back()
-    scene.beat(scene.now + BUDGET_SECONDS, NO_PROCESS)
-    scene.now += BUDGET_SECONDS + 1
-    assert scene.die_and_come_back() == 0.4
-    assert scene.reasons == []
+        scene.live(0.875)
+        scene.die()
+    scene.live(1.0)
+    assert scene.die() == 0.0
+    scene.live(0.875)
+    assert scene.die() == 0.25
 
 
-def test_a_process_that_dies_at_every_start_spends_the_budget(scene: Scene) -> None:
-    """Even at the longest pause the budget is spent within its window: then it ends."""
-    scene.watched.deaths.clear()
+def test_a_process_that_dies_at_every_start_ends_the_service(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Within three minutes; the reason names it, and each death is in the log."""
+    scene = Scene()
     while not scene.reasons:
-        scene.die_and_come_back()
-        scene.now += 1.0  # what a start takes
-        scene.beat(scene.now, NO_PROCESS)
-        assert scene.now < 1000.0 + BUDGET_SECONDS
-    assert scene.reasons == ["Sanic-Server-0-0 died 31 times in 300 seconds"]
-    assert len(scene.restarts) == BUDGET_RESTARTS == 30
+        scene.live(0.0)
+        scene.die()
+    assert scene.reasons == [
+        f"Sanic-Server-0-0 died {MAX_QUICK_DEATHS} times right after its start"
+    ]
+    assert len(scene.restarts) == MAX_QUICK_DEATHS - 1 == 29
+    assert 120.0 < scene.now - 1000.0 < 180.0
+    assert [record.message for record in caplog.records] == ["process_died"] * MAX_QUICK_DEATHS
+    scene.pass_by(60.0, is_beating=False)
+    assert (len(scene.reasons), len(scene.restarts)) == (1, 29)
 
 
-def test_the_budget_has_room_for_the_longest_pauses() -> None:
-    """The constants fit one another: a budget that cannot be spent would end nothing."""
-    assert BUDGET_RESTARTS * (MAX_PAUSE_SECONDS + 1.0) < BUDGET_SECONDS
+def test_a_process_that_is_killed_every_three_seconds_for_an_hour_goes_on() -> None:
+    """What lived for a while is restarted at once each time, and costs no budget."""
+    scene = Scene()
+    kills = 0
+    while scene.now < 1000.0 + 3600.0:
+        scene.live(3.0 - START_TAKES_SECONDS - 2 * LOOK_SECONDS)
+        assert scene.die() == 0.0
+        kills += 1
+    assert scene.reasons == []
+    assert scene.noted == len(scene.restarts) == kills > 1100
 
 
-def test_a_process_whose_heartbeat_stopped_is_killed() -> None:
-    """A wedged process gets SIGKILL once it showed nothing for twenty seconds."""
+def test_a_long_life_gives_the_budget_back() -> None:
+    """Quick deaths count until the process has been well for a minute."""
+    scene = Scene()
+    for _ in range(3):
+        for _ in range(MAX_QUICK_DEATHS - 1):
+            scene.live(0.0)
+            scene.die()
+        scene.live(FORGIVEN_SECONDS)
+        scene.die()
+    assert scene.reasons == []
+    for _ in range(MAX_QUICK_DEATHS - 1):
+        scene.live(0.0)
+        scene.die()
+        scene.live(FORGIVEN_SECONDS - 1.0)
+        scene.die()
+    assert scene.reasons == []
+    scene.live(0.0)
+    scene.die()
+    assert len(scene.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("beats", "limit_seconds"), [(True, WEDGED_SECONDS), (False, START_SECONDS)]
+)
+def test_a_process_without_a_heartbeat_is_killed(beats: bool, limit_seconds: float) -> None:
+    """SIGKILL after ten silent seconds, or after a minute when it never showed one."""
     with sleeping_process() as child:
         scene = Scene(FakeProcess(pid=child.pid))
-        scene.beat(1000.0, child.pid)
-        scene.look(1000.0 + WEDGED_SECONDS)
+        if beats:
+            scene.live(5.0)
+        scene.pass_by(limit_seconds, is_beating=False)
         assert child.poll() is None
-        scene.look(1000.1 + WEDGED_SECONDS)
+        scene.pass_by(LOOK_SECONDS, is_beating=False)
         assert child.wait(timeout=10) == -signal.SIGKILL
-        assert scene.head[Head.PID] == 0
 
 
-def test_a_process_is_not_judged_by_the_heartbeat_of_the_one_before() -> None:
+def test_silence_is_no_good_life() -> None:
+    """A process that is wedged right after its start dies quickly, however long that took."""
+    scene = Scene()
+    scene.live(0.5)
+    scene.pass_by(WEDGED_SECONDS + LOOK_SECONDS, is_beating=False)
+    assert scene.die() == 0.25
+
+
+def test_a_process_is_not_judged_by_the_heartbeat_of_the_one_before(scene: Scene) -> None:
     """The slot still shows the dead process until the new one takes it."""
     with sleeping_process() as child:
-        scene = Scene(FakeProcess(pid=child.pid))
-        scene.beat(1.0, NO_PROCESS)
-        scene.look(1000.0)
+        scene.die()
+        scene.process.pid, scene.process.alive = child.pid, True
+        scene.pass_by(WEDGED_SECONDS + 1.0, is_beating=False)
         scene.head[Head.PID] = child.pid
         scene.head[Head.HEARTBEAT_NS] = 0  # it took the slot and did not beat yet
-        scene.look(1000.0)
-        scene.process.pid = None
-        scene.look(1000.0)
+        scene.pass_by(WEDGED_SECONDS + 1.0, is_beating=False)
         assert child.poll() is None
+
+
+def test_time_in_which_the_watchdog_did_not_look_is_forgiven() -> None:
+    """A machine that was suspended, or starved for minutes, silenced the processes too."""
+    with sleeping_process() as child:
+        scene = Scene(FakeProcess(pid=child.pid))
+        scene.live(5.0)
+        for _ in range(8):  # each look is a minute late: eight seconds of silence
+            scene.now += 60.0
+            scene.watchdog.look()
+        scene.pass_by(2.0, is_beating=False)
+        assert child.poll() is None
+        scene.pass_by(LOOK_SECONDS)
+        scene.now += 3600.0
+        scene.watchdog.look()
+        scene.pass_by(WEDGED_SECONDS - 1.0, is_beating=False)
+        assert child.poll() is None
+        scene.pass_by(LOOK_SECONDS, is_beating=False)
+        assert child.wait(timeout=10) == -signal.SIGKILL
 
 
 def test_killing_a_wedged_process_that_just_ended_is_no_error(scene: Scene) -> None:
-    """It is found dead by the next look."""
-    scene.look(1100.0)
-    assert scene.head[Head.PID] == 0
+    """It is found dead by a later look."""
+    scene.pass_by(WEDGED_SECONDS + 1.0, is_beating=False)
+    scene.process.pid = None
+    scene.pass_by(START_SECONDS + 1.0, is_beating=False)
     assert scene.reasons == []
 
 
@@ -201,26 +290,35 @@ def test_nothing_is_restarted_before_every_awaited_process_showed_a_heartbeat(
     first, second, reloader = Scene(), Scene(), Scene(FakeProcess("Reloader", alive=False))
     reloader.watched.is_awaited = False
     restarts: list[str] = []
-    looks: list[float] = []
-
-    def clock() -> float:
-        looks.append(1000.0 + len(looks))
-        return looks[-1]
-
     watched = [first.watched, second.watched, reloader.watched]
     stop = Turns()
-    watchdog = Watchdog(watched, restarts.append, pytest.fail, clock)
-    first.process.alive = False
-    first.beat(1000.0, NO_PROCESS)
+    watchdog = Watchdog(watched, restarts.append, pytest.fail)
+    first.show(1)
     thread = Thread(target=watchdog.run, args=(stop,))
     thread.start()
     eventually(lambda: stop.turns > 5)
-    assert looks == []
-    second.beat(1e9, NO_PROCESS)
+    assert (restarts, reloader.noted) == ([], 0)
+    second.show(1)
+    first.process.alive = False
     eventually(lambda: {"Sanic-Server-0-0", "Reloader"} <= set(restarts))
     stop.set()
     thread.join(timeout=10)
     assert not thread.is_alive()
+
+
+def test_a_process_that_dies_before_it_came_up_ends_the_service() -> None:
+    """The worker manager would wait for it for half a minute, and then kill more than its own."""
+    scene = Scene(FakeProcess(pid=None, alive=False))
+    stop = Turns()
+    thread = Thread(target=scene.watchdog.run, args=(stop,))
+    thread.start()
+    eventually(lambda: stop.turns > 1)
+    assert scene.reasons == []  # it was not started yet
+    scene.process.pid = NO_PROCESS
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert scene.reasons == ["Sanic-Server-0-0 died before every worker came up"]
+    assert scene.restarts == []
 
 
 def test_a_watchdog_that_is_stopped_before_the_start_ends() -> None:

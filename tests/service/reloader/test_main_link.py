@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from offloader.service.main.attach_server import AttachServer
 from offloader.service.main.generations import Generations
-from offloader.service.reloader.main_link import MainLink, Refused
+from offloader.service.reloader.main_link import MainLink, Prepared, Refused
 from offloader.shared.control import ControlBlock, Word
 from offloader.shared.slots import Head, Slots
 from tests.service.fake_worker import FakeWorker
@@ -24,15 +26,14 @@ def test_the_reloader_is_told_what_is_served(
     """It prepares, commits and aborts by its link, and starts from what main really serves."""
     serve(generations, made, entries[0])
     link = MainLink(server.address)
-    assert link.committed["snapshots"] == {"alpha": entries[0]}
-    number = link.prepare(made.document(alpha=entries[1]))
-    assert number == 2
+    assert link.committed == made.document(alpha=entries[0])
+    assert link.prepare(made.document(alpha=entries[1])) == Prepared(2, {})
     assert link.commit(2) > 0
     assert link.control.generation() == 2
     assert link.control[Word.SWAP_DURATION_NS] > 0
-    assert link.prepare(made.document(alpha=entries[2])) == 3
+    assert link.prepare(made.document(alpha=entries[2])) == Prepared(3, {})
     link.abort(3)
-    assert link.prepare(made.document(alpha=entries[2])) == 4
+    assert link.prepare(made.document(alpha=entries[2])) == Prepared(4, {})
     link._connection.close()
 
 
@@ -67,12 +68,12 @@ def test_a_new_reloader_waits_for_the_last_wish_of_the_one_before(
         eventually(lambda: 2 in worker.offered())
         new = pool.submit(MainLink, server.address)
         worker.attach(2)
-        assert asking.result(timeout=10) == 2
+        assert asking.result(timeout=10) == Prepared(2, {})
         assert not new.done()
         old._connection.close()
         link = new.result(timeout=10)
         worker.attach(3)
-        assert link.prepare(made.document(alpha=entries[1])) == 3
+        assert link.prepare(made.document(alpha=entries[1])) == Prepared(3, {})
         link.commit(3)
     link._connection.close()
 
@@ -95,7 +96,7 @@ def test_the_reloaders_heart_beats_while_main_is_at_work(
         asking = pool.submit(link.prepare, made.document(alpha=entries[1]))
         eventually(lambda: heart[Head.HEARTBEAT_NS])
         worker.attach(2)
-        assert asking.result(timeout=10) == 2
+        assert asking.result(timeout=10) == Prepared(2, {})
     link._connection.close()
 
 
@@ -119,10 +120,10 @@ def test_a_refused_prepare_says_why_and_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("limit_bytes", "error", "code", "hint"),
+    ("broken", "error", "code", "hint"),
     [
-        (64, None, "memory_limit", "raise OFFLOADER_MEMORY_LIMIT"),
-        (1 << 30, OSError(12, "spent"), "memory_unavailable", "give the container more memory"),
+        ("part_store.map_sealed", errno.ENODEV, "memory_limit", "raise OFFLOADER_MEMORY_LIMIT"),
+        ("offers.memory_of", errno.ENOMEM, "memory_unavailable", "give the container more memory"),
     ],
 )
 def test_want_of_memory_is_refused_with_a_remedy(
@@ -131,24 +132,41 @@ def test_want_of_memory_is_refused_with_a_remedy(
     control: ControlBlock,
     let_in: None,
     monkeypatch: pytest.MonkeyPatch,
-    limit_bytes: int,
-    error: OSError | None,
+    broken: str,
+    error: int,
     code: str,
     hint: str,
 ) -> None:
-    """Above the limit, or not to be had from the kernel: each has its own code."""
-    generations = Generations(made.cache, control, limit_bytes, lambda: 0.0)
+    """Above the limit where nothing can be mapped, or not to be had from the kernel."""
+    with no_room(made, control) as link:
+        monkeypatch.setattr(f"offloader.service.main.{broken}", raising(OSError(error, "no")))
+        refused = link.prepare(made.document(alpha=entries[0]))
+    assert isinstance(refused, Refused)
+    assert refused.code == code
+    assert refused.hint.startswith(hint)
+
+
+def test_the_reloader_is_told_what_is_mapped(
+    made: Loaded, entries: Entries, control: ControlBlock, let_in: None
+) -> None:
+    """Bytes by dataset, of what memory had no room for."""
+    with no_room(made, control) as link:
+        size_bytes = made.size_bytes("alpha", entries[0])
+        prepared = link.prepare(made.document(alpha=entries[0]))
+        assert prepared == Prepared(2, {"alpha": size_bytes})
+        assert link.control[Word.MAPPED_BYTES] == size_bytes
+
+
+@contextmanager
+def no_room(made: Loaded, control: ControlBlock) -> Iterator[MainLink]:
+    """Link to a main that has no memory for anything."""
+    generations = Generations(made.cache, control, 0, lambda: 0.0)
     generations.commit(generations.prepare(made.document()))
     slots = Slots(1)
     server = AttachServer(generations, control, slots)
     server.start()
     link = MainLink(server.address)
-    if error is not None:
-        monkeypatch.setattr("offloader.service.main.part_store.copy_of_file", raising(error))
-    refused = link.prepare(made.document(alpha=entries[0]))
-    assert isinstance(refused, Refused)
-    assert refused.code == code
-    assert refused.hint.startswith(hint)
+    yield link
     link._connection.close()
     server.close()
     slots.close()
