@@ -164,7 +164,10 @@ def _slow(trial: Trial, row: str) -> Outcome:
     with held(draft.path) as file:
         draft.announce()
         trial.service.wait(file.is_wanted)
-        state = trial.service.diagnostics()["datasets"]["slow"]["state"]
+        trial.watch()
+        _await_failure(trial, "slow", ("source_slow",))
+        found = told(trial.service, "slow", ("source_slow",), "failed")
+        is_building = _holds(trial, lambda: _state(trial, "slow") == "building")
         began = trial.asker.answers
         quick.publish(BAD)
         is_quick = trial.is_served("quick", BAD, trial.plan.delay_seconds)
@@ -173,7 +176,8 @@ def _slow(trial: Trial, row: str) -> Outcome:
     return Outcome(
         row,
         (
-            Bound(f"state {state}", state == "building"),
+            Bound(f"{found.code} {'; '.join(found.missing)}".strip(), not found.missing),
+            Bound("state building", is_building),
             none_of("wrong answers", trial.asker.wrong["slow"] + trial.asker.wrong["quick"]),
             Bound(f"another dataset swaps within {trial.plan.delay_seconds:g} s", is_quick),
             Bound("served as before meanwhile", is_old and trial.asker.answers > began),
@@ -223,10 +227,21 @@ def _down(trial: Trial) -> Outcome:
 
 
 def _await_failure(trial: Trial, dataset: str, codes: Collection[str]) -> None:
+    """Wait for a failure; one that does not come is told as what diagnostics say instead."""
+    _holds(trial, lambda: has_failed(trial.service, dataset, codes))
+
+
+def _holds(trial: Trial, condition: Callable[[], object]) -> bool:
+    """Tell whether something becomes true in time."""
     try:
-        trial.service.wait(lambda: has_failed(trial.service, dataset, codes), _TELL_SECONDS)
+        trial.service.wait(condition, _TELL_SECONDS)
     except AssertionError:
-        return  # told as broken by what diagnostics say instead
+        return False
+    return True
+
+
+def _state(trial: Trial, dataset: str) -> str:
+    return str(trial.service.diagnostics()["datasets"][dataset]["state"])
 
 
 _HOLDING: Mapping[str, Callable[[Trial, str], Outcome]] = {

@@ -8,6 +8,7 @@ less access, never for more.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -38,8 +39,9 @@ class Composition:
 
 
 def contracts_of(documents: Documents) -> Documents:
-    """Return the documents without the keys: what may lie on the cache volume."""
-    return {name: documents[name] for name in ("project", "datasets", "endpoints")}
+    """Return what of the documents may lie on the cache volume: no key's hash, but its grants."""
+    contracts = {name: documents[name] for name in ("project", "datasets", "endpoints")}
+    return {**contracts, "grants": _grants_of(documents)}
 
 
 def dataset_contract(documents: Documents, dataset: str) -> Documents:
@@ -145,9 +147,12 @@ def _withhold_new_grants(
     names = {old["name"] for old in _showing_more(desired, served, held)}
     if not names or _is_public(served) or not documents.get("keys"):
         return
-    before = {key["hash"]: key for key in _keys(served)}
+    before = served.get("grants") or _grants_of(served)
     documents["keys"] = {
-        "keys": [_with_old_grants(key, before.get(key["hash"]), names) for key in _keys(documents)]
+        "keys": [
+            _with_old_grants(key, before.get(_masked(key["hash"])), names)
+            for key in _keys(documents)
+        ]
     }
 
 
@@ -204,6 +209,18 @@ def _with_old_grants(key: Documents, before: Documents | None, names: set[str]) 
 
 def _keys(documents: Documents) -> list[Documents]:
     return list((documents.get("keys") or {"keys": []})["keys"])
+
+
+def _grants_of(documents: Documents) -> Documents:
+    """Return what each key may call, by a digest of its hash: enough to know it again."""
+    return {
+        _masked(key["hash"]): {"tenant": key.get("tenant"), "endpoints": key["endpoints"]}
+        for key in _keys(documents)
+    }
+
+
+def _masked(key_hash: str) -> str:
+    return hashlib.sha256(key_hash.encode()).hexdigest()
 
 
 def _without_refused_grants(documents: dict[str, Any]) -> Composition:

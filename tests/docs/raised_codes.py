@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "offloader"
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # Where each maker of errors takes the code, by position.
 _POSITIONS = {
+    "Attempt": 3,
     "__init__": 0,
     "Problem": 2,
     "Refusal": 0,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import shutil
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import yaml
@@ -28,7 +29,6 @@ from tests.projects import (
 from tests.service_process import Running, running
 from tests.web.metric_values import value
 from tests.web.served import GROUPED, PLAIN
-from tests.web.test_start_stop import stopped_builder
 
 ROWS = 300
 SYNC = {"config_sync_interval": "1", "refresh_interval": "1000"}
@@ -61,15 +61,29 @@ def config(service: Running) -> Mapping[str, Any]:
     return found
 
 
+@dataclass(slots=True, eq=False)
+class Gate:
+    """Open, builds begin; closed, each waits: a collector seems to have the volume."""
+
+    lock: IO[bytes]
+
+    def open(self) -> None:
+        """Let builds begin."""
+        fcntl.flock(self.lock, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let no build begin."""
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+
 @contextmanager
-def build_under_way(service: Running) -> Iterator[int]:
-    """Have a build that takes as long as the block."""
-    service.process.send_signal(signal.SIGHUP)
-    pid = stopped_builder(service)
-    try:
-        yield pid
-    finally:
-        os.kill(pid, signal.SIGCONT)
+def builds_held_up(cache: Path) -> Iterator[Gate]:
+    """Give a gate that is closed, and open it at the end."""
+    cache.mkdir(exist_ok=True)
+    with (cache / "collect.lock").open("ab") as lock:
+        gate = Gate(lock)
+        gate.close()
+        yield gate
 
 
 def on_each_worker(service: Running, target: str, key: Mapping[str, str]) -> list[Reply]:
@@ -84,12 +98,13 @@ def on_each_worker(service: Running, target: str, key: Mapping[str, str]) -> lis
 def test_what_needs_no_build_takes_effect_on_every_worker_during_a_build(
     project: UsageProject, tmp_path: Path
 ) -> None:
-    """A revoked key and a lower limit count while a builder hangs; the data stays."""
+    """A revoked key and a lower limit count while a build waits; the data stays."""
     key, other = project.authorization("tenant_0"), project.authorization("tenant_1")
     with running(project.root, tmp_path / "cache", **SYNC) as service:
         service.wait(service.is_complete)
         publish(project, usage_table(ROWS, factor=2), "s0002")
-        with build_under_way(service):
+        with builds_held_up(tmp_path / "cache"):
+            service.process.send_signal(signal.SIGHUP)
             revoke(project, "tenant_0")
             paging = {"default_limit": 2, "max_limit": 2}
             change(project.root / "endpoints" / "usage_rows.yml", pagination=paging)
@@ -133,11 +148,10 @@ def test_contract_and_segment_flip_together(project: UsageProject, tmp_path: Pat
         asking = threading.Thread(target=ask)
         asking.start()
         try:
-            write_yaml(endpoint, by_storage())
-            pid = stopped_builder(service)
-            assert config(service)["pending"] == ["usage"]
-            assert service.ask(PLAIN, key).document["meta"]["version"] == 1
-            os.kill(pid, signal.SIGCONT)
+            with builds_held_up(tmp_path / "cache"):
+                write_yaml(endpoint, by_storage())
+                service.wait(lambda: config(service)["pending"] == ["usage"], SECONDS)
+                assert service.ask(PLAIN, key).document["meta"]["version"] == 1
             service.wait(lambda: config(service)["pending"] == [], SECONDS)
         finally:
             stop.set()
@@ -155,11 +169,13 @@ def test_a_contract_that_waits_survives_a_restart(project: UsageProject, tmp_pat
     with running(project.root, cache, **SYNC) as service:
         service.wait(service.is_complete)
     write_yaml(project.root / "endpoints" / "usage_rows.yml", by_storage())
-    with running(project.root, cache, until="started", **SYNC) as service:
-        pid = stopped_builder(service)
-        service.wait(service.is_ready)
+    with (
+        builds_held_up(cache) as gate,
+        running(project.root, cache, **SYNC) as service,
+    ):
         assert service.ask(PLAIN, key).document["meta"]["version"] == 1
-        os.kill(pid, signal.SIGCONT)
+        service.wait(lambda: (config(service) or {}).get("pending") == ["usage"], SECONDS)
+        gate.open()
         service.wait(lambda: service.ask(f"{PLAIN}?least=1", key).status == 200, SECONDS)
 
 
@@ -168,8 +184,14 @@ def test_auth_none_waits_for_the_last_tenant_scoped_endpoint(
 ) -> None:
     """Nobody without a key ever gets a tenant's rows, whatever the config says meanwhile."""
     key = project.authorization("tenant_0")
-    with running(project.root, tmp_path / "cache", **SYNC) as service:
+    with (
+        builds_held_up(tmp_path / "cache") as gate,
+        running(project.root, tmp_path / "cache", until="started", **SYNC) as service,
+    ):
+        gate.open()
+        service.wait(service.is_ready)
         service.wait(service.is_complete)
+        gate.close()
         dataset = usage_dataset()
         dataset.pop("tenant_column")
         write_yaml(project.root / "datasets" / "usage.yml", dataset)
@@ -178,10 +200,10 @@ def test_auth_none_waits_for_the_last_tenant_scoped_endpoint(
             document.pop("tenant")
             write_yaml(path, document)
         write_yaml(project.root / "offloader.yml", {"version": 1, "auth": "none"})
-        pid = stopped_builder(service)
+        service.wait(lambda: config(service)["pending"] == ["usage"], SECONDS)
         assert [r.status for r in on_each_worker(service, GROUPED, {})] == [401, 401]
         assert service.ask(GROUPED, key).status == 200
-        os.kill(pid, signal.SIGCONT)
+        gate.open()
         service.wait(lambda: service.ask(GROUPED).status == 200, SECONDS)
         shown = service.ask(f"{GROUPED}?limit=100").document["data"]
         assert sum(row["api_calls_total"] for row in shown) == sum(range(ROWS))

@@ -30,12 +30,14 @@ def slow(tmp_path: Path) -> UsageProject:
 
 def stopped_builder(service: Running) -> int:
     """Wait for a builder that has asked the kernel to die with its parent, and stop it."""
+    begun: list[int] = []
 
-    def begun() -> list[int]:
-        return [pid for pid in service.pids_of(BUILDER) if _oom_score(pid) == "1000"]
+    def is_begun() -> bool:
+        begun[:] = [pid for pid in service.pids_of(BUILDER) if _oom_score(pid) == "1000"]
+        return bool(begun)
 
-    service.wait(begun)
-    (pid,) = begun()
+    service.wait(is_begun)
+    (pid,) = begun
     os.kill(pid, signal.SIGSTOP)
     return pid
 

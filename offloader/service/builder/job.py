@@ -11,6 +11,7 @@ from typing import Any
 
 from offloader.errors import Problem, SnapshotRefused, SourceUnavailable
 from offloader.service.builder.memory_watch import SPARE_BYTES, memory_watched
+from offloader.service.builder.standstill import standstill_watched
 
 _SHOWN_BYTES = 2000
 
@@ -20,10 +21,12 @@ def run_build(
     *,
     limit_seconds: float,
     available_bytes: Callable[[], int] = lambda: sys.maxsize,
+    on_standstill: Callable[[], None] = lambda: None,
 ) -> int:
     """Build the parts of one segment; return the bytes written.
 
-    `available_bytes` tells how much memory the container has left. Raises SnapshotRefused when
+    `available_bytes` tells how much memory the container has left; `on_standstill` is called once
+    when the builder only waits, for its source most likely. Raises SnapshotRefused when
     the snapshot itself is to blame, else SourceUnavailable: also when the builder was killed
     (`builder_killed`), took too long (`builder_timeout`) or all memory (`builder_out_of_memory`).
     """
@@ -36,7 +39,10 @@ def run_build(
     )
     content = json.dumps({**job, "parent_pid": os.getpid()}).encode()
     try:
-        with memory_watched(process, available_bytes) as is_killed:
+        with (
+            memory_watched(process, available_bytes) as is_killed,
+            standstill_watched(process.pid, on_standstill),
+        ):
             out, err = process.communicate(content, timeout=limit_seconds)
     except subprocess.TimeoutExpired:
         process.kill()

@@ -11,6 +11,7 @@ from offloader.catalog.model import Catalog, Dataset
 from offloader.errors import SnapshotRefused, SourceUnavailable
 from offloader.segment.access_path import derive_paths
 from offloader.service import log
+from offloader.service.reloader.decide import REFUSALS
 from offloader.service.state import Attempt, DatasetState
 
 FIRST_BACK_OFF_SECONDS = 1.0
@@ -34,11 +35,10 @@ def contract_of(catalog: Catalog, dataset: Dataset) -> str:
 
 
 def is_known_failure(known: DatasetState, manifest: Manifest, contract: str) -> bool:
-    """Tell whether this snapshot was refused for good under this contract."""
+    """Tell whether work on this snapshot failed for good under this contract."""
     tried = known.attempt
-    return (
-        tried.is_final and tried.manifest_digest == manifest.digest and tried.contract == contract
-    )
+    is_same = tried.manifest_digest == manifest.digest and tried.contract == contract
+    return tried.is_final and is_same and tried.code not in REFUSALS
 
 
 def failed(

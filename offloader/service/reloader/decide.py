@@ -18,6 +18,7 @@ from offloader.catalog.manifest import Manifest
 from offloader.errors import SnapshotRefused
 from offloader.service.state import DatasetState
 
+REFUSALS = frozenset({"watermark_older", "snapshot_id_reused"})
 Stay = Literal["served", "pinned", "rolled_back", "quarantined"]
 
 

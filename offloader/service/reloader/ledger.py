@@ -16,6 +16,7 @@ from offloader.service.composition import contracts_of
 from offloader.service.generation_document import entry_of, kept_manifest
 from offloader.service.quarantine import Mark, marks, quarantined_parts
 from offloader.service.reloader.status import Progress
+from offloader.service.reloader.task import Step
 from offloader.service.state import (
     Attempt,
     DatasetState,
@@ -64,8 +65,7 @@ class Ledger:
         self.state = {}
         for name in names:
             entry = entries.get(name)
-            snapshot = Snapshot(**entry["snapshot"]) if entry else None
-            self.state[name] = _served(before.pop(name, DatasetState()), snapshot)
+            self.state[name] = _served(before.pop(name, DatasetState()), entry)
         # Their pins and rollbacks count again when the config names them again.
         self._absent = {name: _served(known, None) for name, known in before.items()}
         self.progress = {
@@ -84,6 +84,30 @@ class Ledger:
         """Remember something else of a dataset."""
         self.state[name] = known
         self.keep()
+
+    def note_step(self, name: str, step: Step) -> None:
+        """Note how far the work on a dataset is; say of one that stands still."""
+        progress = self.progress.get(name)
+        if progress is None:
+            return
+        progress.is_queued, progress.is_building = step == "queued", step != "queued"
+        if step == "standing_still":
+            self.note_slow(name)
+
+    def note_slow(self, name: str) -> None:
+        """Say once that the source of a dataset does not answer; the work goes on."""
+        if not self.progress[name].is_reachable:
+            return
+        known = self.state[name].attempt
+        attempt = Attempt(
+            contract=known.contract,
+            code="source_slow",
+            message="the source does not answer; it is waited for",
+            hint="see whether the volume of the source answers; what is served goes on",
+            failures=known.failures,
+            at=self._clock(),
+        )
+        self.note_failure(name, attempt)
 
     def note_failure(self, name: str, attempt: Attempt) -> None:
         """Remember why the newest snapshot of a dataset cannot be served; say it once."""
@@ -173,11 +197,13 @@ class Ledger:
         return self._ids[key]
 
 
-def _served(known: DatasetState, snapshot: Snapshot | None) -> DatasetState:
+def _served(known: DatasetState, entry: Mapping[str, Any] | None) -> DatasetState:
     """Correct what is known by what is served: one step on, one step back, or nothing."""
-    if snapshot is None:
+    if entry is None:
         previous = known.active or known.previous
         return replace(known, active=None, previous=previous, copy=0)
+    snapshot = Snapshot(**entry["snapshot"])
     is_back = known.previous is not None and snapshot == known.previous
     is_other = known.active is not None and snapshot != known.active
-    return known.replaced_by(snapshot) if is_back and is_other else known.activated(snapshot)
+    known = known.replaced_by(snapshot) if is_back and is_other else known.activated(snapshot)
+    return replace(known, copy=entry.get("copy", 0))

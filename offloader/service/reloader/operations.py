@@ -6,11 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from offloader.errors import SnapshotError, SourceUnavailable
+from offloader.errors import SourceUnavailable
 from offloader.service import log
 from offloader.service.actions import Action, Outcome, Result
 from offloader.service.cache import Cache
 from offloader.service.quarantine import Mark, lift, mark
+from offloader.service.reloader.attempts import reason_of
 from offloader.service.reloader.operator import Allowed, Refusal, allow, audit
 from offloader.service.reloader.task import Done, Task
 
@@ -54,9 +55,9 @@ class Operations:
         except Refusal as refusal:
             served = self._served_id(action.dataset)
             return Result("refused", refusal.message, refusal.code, refusal.hint, served, served)
-        except SnapshotError as error:
-            served = self._served_id(action.dataset)
-            return Result("failed", error.message, error.code, error.hint, served, served)
+        except Exception as error:
+            served, why = self._served_id(action.dataset), reason_of(error)
+            return Result("failed", why.message, why.code, why.hint, served, served)
 
     def put_away(self, allowed: Allowed, now: float) -> bool:
         """Mark the snapshot that is quarantined, lift the mark of one that is accepted.
@@ -136,6 +137,11 @@ class Operations:
         message = "another snapshot or config came in between"
         hint = "look at what is served now, then ask again"
         self.end(name, Result("refused", message, "dataset_changed", hint, served, served))
+
+    def end_gone(self, name: str) -> None:
+        """Answer the action on a dataset that the config does not name any more."""
+        if name in self._running:
+            self.end(name, Result("refused", "the config dropped this dataset", "unknown_dataset"))
 
     def _refuse(
         self, action: Action, answer: Future[Result], code: str, message: str, hint: str

@@ -77,8 +77,18 @@ def before_work(allowed: Allowed, known: DatasetState) -> DatasetState:
     return known
 
 
+def is_outdated(allowed: Allowed, known: DatasetState) -> bool:
+    """Tell whether an action is of a snapshot that was served when it was asked for, and no more.
+
+    One that follows the source means whatever comes of that.
+    """
+    return allowed.task.wish != "follow" and allowed.task.known.active != known.active
+
+
 def after_swap(wish: Wish, known: DatasetState, snapshot: Snapshot) -> DatasetState:
     """Return what is known of the dataset once the snapshot of a task is served."""
+    if known.accepted != snapshot.manifest_digest:  # it counts until another one comes
+        known = replace(known, accepted="")
     if wish in ("rollback", "quarantine"):
         return known.replaced_by(snapshot)
     known = known.activated(snapshot)

@@ -83,10 +83,13 @@ class Outcomes:
         self.again.add(done.task.name)
         if done.task.name in self._ledger.progress:
             self._operations.end_outdated(done)
+        else:
+            self._end_gone(done)
 
     def _note(self, done: Done) -> None:
         name = done.task.name
         if name not in self._ledger.state:
+            self._end_gone(done)
             return
         if done.is_overtaken:
             self._ledger.note_overtaken(name)
@@ -96,6 +99,10 @@ class Outcomes:
         else:
             self._ledger.note_unchanged(name, done.stay)
         self._operations.end_by(done)
+
+    def _end_gone(self, done: Done) -> None:
+        if done.task.is_asked:
+            self._operations.end_gone(done.task.name)
 
     def _swap(
         self, desired: Project, found: Mapping[str, Done], *, is_last_try: bool = False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from offloader.service import log
 from offloader.service.builder.job import run_build
@@ -67,11 +69,15 @@ def _run(setup: ReloaderSetup) -> None:
         threads=setup.threads,
         instance=setup.instance,
     )
-    build = partial(
-        run_build,
-        limit_seconds=settings.build_limit_seconds,
-        available_bytes=partial(memory_available, Path("/")),
-    )
+
+    def build(job: Mapping[str, Any], on_standstill: Callable[[], None]) -> int:
+        return run_build(
+            job,
+            limit_seconds=settings.build_limit_seconds,
+            available_bytes=partial(memory_available, Path("/")),
+            on_standstill=on_standstill,
+        )
+
     reloader = Reloader(station, MainLink(setup.address), build)
     watch = ConfigWatch(
         setup.project.root, settings.config_sync_interval_seconds, reloader.take_config

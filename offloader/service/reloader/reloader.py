@@ -32,12 +32,12 @@ from offloader.service.reloader.decide import needs_accept
 from offloader.service.reloader.ledger import Ledger
 from offloader.service.reloader.main_link import MainLink
 from offloader.service.reloader.operations import Operations
-from offloader.service.reloader.operator import Allowed, before_work
+from offloader.service.reloader.operator import Allowed, before_work, is_outdated
 from offloader.service.reloader.outcomes import Outcomes
 from offloader.service.reloader.reporter import Reporter
 from offloader.service.reloader.serving import Serving
 from offloader.service.reloader.swap import Swapper
-from offloader.service.reloader.task import Done, Task
+from offloader.service.reloader.task import Done, Step, Task
 from offloader.service.reloader.work import Build, Work
 from offloader.service.state import Held
 from offloader.shared.slots import Head
@@ -88,7 +88,7 @@ class Reloader:
             build,
             threads=station.threads,
             clock=clock,
-            on_build=self._note_build,
+            on_step=self._note_step,
             aside=str(station.instance),
         )
         documents = link.committed.get("desired") or self._serving.documents
@@ -134,6 +134,9 @@ class Reloader:
         self._start_due()
         self._take_events()
         self._settle()
+        refused = self._config.again(self._clock())
+        if refused is not None:
+            self._see_config(refused)
         self._swapper.promote_if_due(self._desired)
         self._keep_book()
         pending = self._serving.pending(self._desired)
@@ -211,7 +214,9 @@ class Reloader:
         pause_seconds = back_off_seconds(attempt, interval_seconds, self._chance)
         is_now = name in self._outcomes.again
         self._outcomes.again.discard(name)
-        self._due[name] = self._clock() + (0.0 if is_now else pause_seconds)
+        # Not later than what was asked for while it was worked on.
+        due = self._clock() + (0.0 if is_now else pause_seconds)
+        self._due[name] = min(self._due[name], due)
 
     def _make_all_due(self) -> None:
         log.event("checking_everything")
@@ -229,9 +234,14 @@ class Reloader:
 
     def _carry_out(self, verdict: Allowed | Result, action: Action) -> None:
         name = action.dataset
-        if isinstance(verdict, Result) or name not in self._ledger.state:
-            gone = Result("refused", "the config dropped this dataset", "unknown_dataset")
-            self._operations.end(name, verdict if isinstance(verdict, Result) else gone)
+        if isinstance(verdict, Result):
+            self._operations.end(name, verdict)
+            return
+        if name not in self._ledger.state:
+            self._operations.end_gone(name)
+            return
+        if is_outdated(verdict, self._ledger.state[name]):
+            self._operations.end_outdated(Done(verdict.task))
             return
         if not self._operations.put_away(verdict, self._clock()):
             return
@@ -255,9 +265,9 @@ class Reloader:
         self._due = dict.fromkeys(self._due, 0.0)
         self._ledger.keep()
 
-    def _note_build(self, name: str) -> None:
-        if name in self._ledger.progress:
-            self._ledger.progress[name].is_building = True
+    def _note_step(self, name: str, step: Step) -> None:
+        """Note how far the work on a dataset is; called from the pool."""
+        self._events.put(partial(self._ledger.note_step, name, step))
 
     def _keep_book(self) -> None:
         """Write the state if it changed, then let go of what no state names any more."""

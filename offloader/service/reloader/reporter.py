@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from offloader.catalog.model import Catalog
-from offloader.service import log
 from offloader.service.cache import Cache
 from offloader.service.reloader.ledger import Ledger, Quarantine
 from offloader.service.reloader.status import dataset_status, encode_status
@@ -59,11 +58,8 @@ class Reporter:
         }
 
     def _note_slow(self) -> None:
-        """Say once of a source that it does not answer; the look at it goes on."""
         now = self._clock()
         for name, progress in self._ledger.progress.items():
-            is_waiting = progress.is_looking and not progress.is_building
-            if is_waiting and progress.is_reachable and now - progress.began_at > SLOW_SECONDS:
-                progress.is_reachable = progress.is_ok = False
-                hint = "see whether the volume of the source answers; what is served goes on"
-                log.warning("source_slow", dataset=name, hint=hint)
+            is_waiting = progress.is_looking and not progress.is_queued and not progress.is_building
+            if is_waiting and now - progress.began_at > SLOW_SECONDS:
+                self._ledger.note_slow(name)

@@ -19,8 +19,12 @@ Entries = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A generation to be: `flipped` are the found datasets that it really brings."""
+    """A generation to be: `flipped` are the found datasets that it really brings.
 
+    `desired` are the documents of the config.
+    """
+
+    desired: Documents
     composition: Composition
     entries: Entries
     flipped: frozenset[str]
@@ -32,6 +36,7 @@ class Serving:
     def __init__(self, cache: Cache, committed: Mapping[str, Any]) -> None:
         self._cache = cache
         self.documents: Documents = committed["documents"]
+        self._desired: Documents = committed.get("desired") or self.documents
         self.entries: Entries = dict(committed["snapshots"])
         self.catalog: Catalog = parse_documents(self.documents)
         self._previous: dict[str, Mapping[str, Any]] = {}
@@ -65,19 +70,25 @@ class Serving:
             if entry is not None:
                 entries[name] = entry
         composition = compose(desired.documents, desired.catalog, self.documents, held)
-        for name in composition.held - held:
-            entries[name] = self.entries[name]
+        for name in composition.held - held:  # because of another one, and may have no data yet
+            entries.pop(name, None)
+            entries |= {name: self.entries[name]} if name in self.entries else {}
         for name in composition.dropped:
-            del entries[name]
+            entries.pop(name, None)
         flipped = frozenset(found) - composition.held
-        return Draft(composition, entries, flipped)
+        return Draft(desired.documents, composition, entries, flipped)
 
-    def document(self, draft: Draft, desired: Project) -> dict[str, Any]:
+    def is_served(self, draft: Draft) -> bool:
+        """Tell whether a draft is what main serves, and knows to be the config, already."""
+        served = (self.entries, self.documents, self._desired)
+        return (draft.entries, draft.composition.documents, draft.desired) == served
+
+    def document(self, draft: Draft) -> dict[str, Any]:
         """Return the document of a draft, for main."""
-        is_desired = draft.composition.documents == desired.documents
+        is_desired = draft.composition.documents == draft.desired
         return {
             "documents": draft.composition.documents,
-            "desired": None if is_desired else desired.documents,
+            "desired": None if is_desired else draft.desired,
             "snapshots": draft.entries,
             "kept": {name: part_keys(entry) for name, entry in self._reserve(draft).items()},
         }
@@ -94,6 +105,7 @@ class Serving:
         self.entries = draft.entries
         self.documents = draft.composition.documents
         self.catalog = draft.composition.catalog
+        self._desired = draft.desired
         self._pending = None
 
     def _reserve(self, draft: Draft) -> dict[str, Mapping[str, Any]]:

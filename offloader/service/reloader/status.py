@@ -20,6 +20,7 @@ class Progress:
     """One dataset's doings since this reloader started; times are seconds since the epoch."""
 
     is_looking: bool = False
+    is_queued: bool = False  # for its turn to build
     is_building: bool = False
     is_ok: bool = True
     is_reachable: bool = True
@@ -34,7 +35,11 @@ class Progress:
 
     def end(self, *, is_asked: bool) -> None:
         """The work is over, whatever came of it; beside an operator's a look may go on."""
-        self.is_looking, self.is_building = self.is_looking and is_asked, False
+        self.is_looking, self.is_queued, self.is_building = (
+            self.is_looking and is_asked,
+            False,
+            False,
+        )
 
     def note_unchanged(self, now: float) -> None:
         """The newest snapshot is served, or stays away."""

@@ -47,10 +47,9 @@ class Swapper:
         """
         serving = self._serving
         draft = serving.draft(desired, {name: one.entry for name, one in found.items()})
-        is_same = draft.entries == serving.entries
-        if is_same and draft.composition.documents == serving.documents:
+        if serving.is_served(draft):
             return None
-        prepared = self._link.prepare(serving.document(draft, desired))
+        prepared = self._link.prepare(serving.document(draft))
         if isinstance(prepared, Refused):
             self._put_away(prepared)
             return prepared
@@ -67,7 +66,7 @@ class Swapper:
             return
         serving = self._serving
         draft = serving.draft(desired, {})
-        prepared = self._link.prepare(serving.document(draft, desired))
+        prepared = self._link.prepare(serving.document(draft))
         if isinstance(prepared, Refused):
             self._put_away(prepared)
         elif dict(prepared.mapped) == dict(self._mapped):
@@ -85,7 +84,7 @@ class Swapper:
         if not self._serving.forget_reserve():
             return
         draft = self._serving.draft(desired, {})
-        prepared = self._link.prepare(self._serving.document(draft, desired))
+        prepared = self._link.prepare(self._serving.document(draft))
         if isinstance(prepared, Refused):
             self._put_away(prepared)
             return

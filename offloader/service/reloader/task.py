@@ -12,6 +12,7 @@ from offloader.service.lease import Lease
 from offloader.service.project import Project
 from offloader.service.state import Attempt, DatasetState, Snapshot
 
+Step = Literal["queued", "building", "standing_still"]
 Wish = Literal["follow", "rollback", "pin", "rebuild", "quarantine"]
 
 

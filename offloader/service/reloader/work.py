@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from offloader.catalog.compatibility import check_schema
 from offloader.catalog.manifest import Manifest
 from offloader.errors import SnapshotError, SnapshotRefused, SourceUnavailable
 from offloader.service import log
+from offloader.service.builder.turns import Turns
 from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import load_counts, refuse_unguarded
-from offloader.service.generation_document import entry_of, kept_manifest
+from offloader.service.generation_document import entry_of
 from offloader.service.lease import Lease, lease, release
 from offloader.service.reloader.attempts import (
     Judged,
@@ -29,14 +29,14 @@ from offloader.service.reloader.attempts import (
     is_known_failure,
     reason_of,
 )
-from offloader.service.reloader.decide import judge
-from offloader.service.reloader.look import Published, find_kept, look, manifest_path
-from offloader.service.reloader.task import Done, Found, Task
+from offloader.service.reloader.choose import choose, kept
+from offloader.service.reloader.look import Published, look, manifest_path
+from offloader.service.reloader.task import Done, Found, Step, Task
 from offloader.service.state import Attempt, Snapshot
 
 MAX_OVERTAKEN = 1
 
-Build = Callable[[Mapping[str, Any]], int]
+Build = Callable[[Mapping[str, Any], Callable[[], None]], int]
 
 
 class Work:
@@ -52,23 +52,23 @@ class Work:
         *,
         threads: int,
         clock: Callable[[], float],
-        on_build: Callable[[str], None],
+        on_step: Callable[[str, Step], None],
         aside: str = "0",
     ) -> None:
         self._cache = cache
         self._build = build
         self._threads = threads
         self._clock = clock
-        self._on_build = on_build
+        self._on_step = on_step
         self._aside = aside
-        self._building = Lock()
+        self._turns = Turns()
 
     def do(self, task: Task) -> Done:
         """Carry out one task; never raises."""
         began = time.monotonic()
         manifest: Manifest | None = None
         try:
-            chosen = self._choose(task)
+            chosen = choose(task, self._cache)
             if isinstance(chosen, str):
                 return Done(task, stay=chosen)
             manifest = chosen.manifest
@@ -84,54 +84,6 @@ class Work:
             )
             return Done(task, attempt=attempt)
 
-    def _choose(self, task: Task) -> Published | str:
-        """Return the snapshot to serve, or why there is none.
-
-        While a new contract waits, the active snapshot is brought under it if no other can be.
-        """
-        if task.target is not None:
-            return self._kept(task, task.target)
-        active = task.known.active if task.is_pending else None
-        try:
-            chosen = self._published(task)
-        except SnapshotError:
-            if active is None or not self._fits(task, active):
-                raise
-            return self._kept(task, active)
-        if isinstance(chosen, str):
-            return chosen if active is None else self._kept(task, active)
-        if active is not None and check_schema(chosen.manifest, task.dataset):
-            return self._kept(task, active) if self._fits(task, active) else chosen
-        return chosen
-
-    def _published(self, task: Task) -> Published | str:
-        active = task.known.active
-        is_elsewhere = bool(task.pin) and (active is None or active.snapshot_id != task.pin)
-        if is_elsewhere:
-            pinned = find_kept(self._cache, task.name, task.pin)
-            if pinned is not None:
-                is_away = pinned.manifest.digest in task.quarantined
-                return "quarantined" if is_away else pinned
-        published = look(task.project, task.dataset, self._cache)
-        verdict = judge(task.known, published.manifest, pin=task.pin, quarantined=task.quarantined)
-        if verdict == "pinned" and is_elsewhere:
-            message = "the pinned snapshot is neither in the cache nor published"
-            hint = "publish that snapshot again, or remove the pin"
-            raise SourceUnavailable("pinned_snapshot_missing", message, hint)
-        return verdict or published
-
-    def _fits(self, task: Task, snapshot: Snapshot) -> bool:
-        manifest = kept_manifest(self._cache, task.name, snapshot.manifest_digest)
-        return manifest is not None and not check_schema(manifest, task.dataset)
-
-    def _kept(self, task: Task, snapshot: Snapshot) -> Published:
-        digest = snapshot.manifest_digest
-        manifest = kept_manifest(self._cache, task.name, digest)
-        if manifest is None:
-            message = f"the manifest of {snapshot.snapshot_id} is no longer in the cache"
-            raise SourceUnavailable("manifest_not_kept", message, "publish that snapshot again")
-        return Published(manifest, self._cache.manifest(task.name, digest))
-
     def _serve(self, task: Task, chosen: Published, began: float) -> Done:
         manifest = chosen.manifest
         problems = check_schema(manifest, task.dataset)
@@ -143,7 +95,9 @@ class Work:
         entry = entry_of(task.project.catalog, task.name, manifest, _copy(task, manifest))
         held = self._lease(task, manifest, entry)
         try:
-            self._kept(task, Snapshot.of(manifest))  # it may have been collected before the lease
+            kept(
+                task, self._cache, Snapshot.of(manifest)
+            )  # it may have been collected before the lease
             if not self._make(task, chosen, entry) or self._is_overtaken(task, manifest):
                 release(held)
                 return Done(task, is_overtaken=True)
@@ -179,16 +133,22 @@ class Work:
                 previous, admitted = _compared(task, manifest, was_served, self._clock())
                 refuse_unguarded(task.dataset.guards, manifest, counts, previous, admitted)
                 return True
-        with self._building:
+        self._on_step(task.name, "queued")
+        with self._turns.turn() as pass_on:
             if self._is_overtaken(task, manifest):  # while others were built
                 return False
-            self._on_build(task.name)
+            self._on_step(task.name, "building")
             log.event("build_started", dataset=task.name, snapshot=manifest.snapshot_id)
             target = self._cache.root
             if task.wish == "rebuild":
                 target = self._cache.root / "rebuilding" / self._aside / task.name
                 shutil.rmtree(target, ignore_errors=True)
-            self._build(self._job(task, chosen, target, was_served))
+
+            def stand_still() -> None:
+                self._on_step(task.name, "standing_still")
+                pass_on()
+
+            self._build(self._job(task, chosen, target, was_served), stand_still)
             self._put_in_place(task.name, target, entry["parts"])
         return True
 
@@ -224,13 +184,15 @@ class Work:
         """Tell whether the source names another snapshot by now.
 
         Not twice in a row: a source that publishes faster than a build takes would starve it. One
-        that went back to what is served takes its snapshot away in any case.
+        that went back to what is served takes its snapshot away in any case. What is served is
+        only brought under a new contract: that waits for nothing.
         """
-        if task.target is not None or task.pin:
+        active = task.known.active
+        is_active = active is not None and active.manifest_digest == manifest.digest
+        if task.target is not None or task.pin or is_active:
             return False
         with suppress(SnapshotError):
             now = look(task.project, task.dataset, self._cache).manifest
-            active = task.known.active
             if active is not None and now.digest == active.manifest_digest != manifest.digest:
                 return True
             is_patient = not task.is_asked and task.overtaken < MAX_OVERTAKEN
