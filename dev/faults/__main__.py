@@ -1,6 +1,6 @@
 """Inject faults and print what came of them, a line for each; exit 1 when a bound is broken.
 
-python -m dev.faults [swaps] [kills] [container] [table] [--short] [--seed N]
+python -m dev.faults [swaps] [kills] [container] [config] [table] [--short] [--seed N]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from dev.faults import container, full_disk, kills, refusals, swaps
+from dev.faults import config, container, full_disk, kills, refusals, swaps
 from dev.faults.outcome import Outcome
 
 Scenario = Callable[[Path, int, bool], Iterable[Outcome]]
@@ -27,6 +27,11 @@ def _kills(folder: Path, seed: int, is_short: bool) -> Iterator[Outcome]:
     yield kills.kill_anything(folder, plan)
 
 
+def _config(folder: Path, _seed: int, is_short: bool) -> Iterator[Outcome]:
+    plan = config.Plan(4, workers=2, bound_seconds=None) if is_short else config.Plan()
+    yield config.change_the_config(folder, plan)
+
+
 def _container(folder: Path, seed: int, is_short: bool) -> Iterator[Outcome]:
     yield container.kill_the_container(folder, container.Plan(6 if is_short else 100, seed))
 
@@ -43,6 +48,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "swaps": _swaps,
     "kills": _kills,
     "container": _container,
+    "config": _config,
     "table": _table,
 }
 

@@ -38,7 +38,7 @@ def test_an_unknown_scenario_is_refused_by_name(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit) as ended:
         main(["swap"])
     assert ended.value.code == 2
-    message = "no scenario swap: choose from swaps, kills, container, table"
+    message = "no scenario swap: choose from swaps, kills, container, config, table"
     assert message in capsys.readouterr().err
 
 
