@@ -12,11 +12,11 @@ from pathlib import Path
 from statistics import median
 from threading import Event
 
+from dev.faults.bad_snapshots import drafted
 from dev.faults.held_file import held, why_not_held
 from dev.faults.operator import Operator
 from dev.faults.outcome import Bound, Outcome, at_most, none_of
 from dev.faults.project import TENANT, TOKEN, Source, write
-from dev.faults.refusals import drafted
 from tests.projects import key_document, write_yaml
 from tests.service_process import Running, running
 
