@@ -83,7 +83,8 @@ def _offloader(folder: Path, made: Path, threads: int) -> dict[str, float]:
     from offloader.segment.access_path import PathSpec
     from offloader.segment.build import PartTargets, build_segment
     from offloader.segment.facts import SnapshotFacts
-    from offloader.sources.local import open_snapshot, read_manifest
+    from offloader.sources.local import open_snapshot
+    from offloader.sources.manifest_file import read_manifest
 
     start = time.perf_counter()
     path = folder / "manifest.json"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from offloader.service.generation_document import Document
 from offloader.service.main.generations import Generations
 from tests.service.loaded import Loaded
+from tests.service.swapping import SHORT_SECONDS
 
 Three = tuple[Loaded, dict[str, Document]]
 
@@ -20,5 +21,5 @@ def sizes(three: Three) -> dict[str, int]:
 def commit(generations: Generations, document: Document) -> Mapping[str, int]:
     """Prepare and commit; return what is mapped."""
     number = generations.prepare(document)
-    generations.commit(number)
+    generations.commit(number, SHORT_SECONDS)
     return generations.mapped(number)

@@ -29,6 +29,7 @@ def test_defaults() -> None:
         memory_limit_bytes=8 * GIB,
         response_cache_bytes=64 * 2**20,
         refresh_interval_seconds=30.0,
+        build_limit_seconds=14_400.0,
         scan_concurrency=2,
         drain_seconds=5.0,
         shutdown_seconds=25.0,

@@ -101,7 +101,7 @@ def test_the_reserve_makes_room_first(
     number = generations.prepare(keeping(made, entries[2], entries[1]))
     assert control[Word.SHARED_BYTES] == sum(sizes[:3]) - short_bytes * sizes[0]
     assert control[Word.MAPPED_BYTES] == 0
-    generations.commit(number)
+    generations.commit(number, SHORT_SECONDS)
     assert control[Word.SHARED_BYTES] == sizes[1] + sizes[2]
 
 
@@ -161,7 +161,7 @@ def test_a_rebuilt_segment_is_loaded_anew(
     number = generations.prepare(rebuilt)
     assert control[Word.SHARED_BYTES] == 2 * size_bytes
     assert worker.messages()[0] == {"parts": [f"{key}.1" for key in entries[0]["parts"]]}
-    generations.commit(number)
+    generations.commit(number, SHORT_SECONDS)
     assert control[Word.SHARED_BYTES] == size_bytes
     with flipped(made.paths("alpha", entries[0])[0], 100):
         assert commit(generations, rebuilt) == 3

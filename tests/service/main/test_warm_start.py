@@ -227,10 +227,12 @@ def test_a_held_dataset_of_tenants_is_never_served_to_everybody(scoped: Stopped)
 
 
 def test_new_grants_wait_for_the_rule_they_were_made_for(scoped: Stopped) -> None:
-    """Which grants are new cannot be told after a start, so none counts on what is held."""
-    keys = {"keys": [{**key_document("k", "token", "acme"), "endpoints": ["a_ids"]}]}
-    scoped.write(a=schema(*WIDER), keys=keys)
+    """Who was let in before still is; a key that came while the service was stopped waits."""
+    granted = {**key_document("k", "token", "acme"), "endpoints": ["a_ids"]}
+    partner = {**key_document("p", "another", "acme"), "endpoints": ["a_ids"]}
+    scoped.write(a=schema(*WIDER), keys={"keys": [granted, partner]})
     document = scoped.document()
     assert scoped.ids() == {"a": "s2", "b": "s1"}
-    assert document["documents"]["keys"]["keys"][0]["endpoints"] == []
+    found = {one["id"]: one["endpoints"] for one in document["documents"]["keys"]["keys"]}
+    assert found == {"key_k": ["a_ids"], "key_p": []}
     assert document["desired"] == scoped.project.documents
