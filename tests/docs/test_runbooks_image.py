@@ -38,7 +38,8 @@ def test_rollback_to_previous_image(engine: Engine, tmp_path: Path) -> None:
             environ = {"CONTAINER": name, "PREVIOUS_IMAGE": PAST_IMAGE}
             here = Incident(runbooks()["Rollback to previous image"], None, environ, tmp_path)
             (command,) = (text for text in here.runbook.commands if text.startswith("docker "))
-            done = here.run(command.replace("4000:4000", "4000").replace("4001:4001", "4001"))
+            command = command.replace(" 4000:4000", " 127.0.0.1::4000")  # the kernel's own port
+            done = here.run(command.replace("127.0.0.1:4001:4001", "127.0.0.1::4001"))
             assert done.code == 0, done
             assert done.output.startswith(f"{IMAGE}\n")
             assert engine.run("inspect", "--format", "{{.Config.Image}}", name) == PAST_IMAGE
