@@ -66,6 +66,8 @@ def _serve(settings: Settings, cpus: int) -> None:
         raise ConfigError(
             [Problem("environment", "OFFLOADER_CONFIG", "location_unsupported", message, hint)]
         )
+    # No process does linear algebra: threads for it only make every start slower and larger.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from offloader.web.signals import Signals
 
     signals = Signals()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable
 from multiprocessing import resource_tracker
 
@@ -40,7 +41,11 @@ class Signals:
 
     def _wait(self) -> None:
         while True:
-            self._act(signal.sigwait(_TAKEN))
+            number = signal.sigwait(_TAKEN)
+            try:
+                self._act(number)
+            except Exception:  # the next signal must be taken all the same
+                traceback.print_exc()
 
     def _act(self, number: int) -> None:
         if number == signal.SIGHUP:

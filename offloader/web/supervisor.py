@@ -140,9 +140,9 @@ class Supervisor:
             end_all_and_exit(code)
 
     def _is_serving(self) -> bool:
-        """Tell whether any worker came up: before, no request can have been accepted."""
+        """Tell whether any worker has its slot: before, it cannot have accepted a request."""
         slots = self._memory.slots
-        return any(slots.head(number)[Head.HEARTBEAT_NS] for number in range(slots.workers))
+        return any(slots.head(number)[Head.PID] for number in range(slots.workers))
 
     def _finish(self) -> None:
         """Have every process finish, also one that is only coming up; wait, but not for ever."""
@@ -151,7 +151,8 @@ class Supervisor:
         told: set[int] = set()
         while alive := self._alive():
             for process in alive:
-                if process.pid not in told:
+                is_last = len(alive) == 1  # the reloader may be about to write what is served
+                if process.pid not in told and (is_last or not _is_reloader(process)):
                     told.add(process.pid)
                     with suppress(ProcessLookupError):
                         os.kill(process.pid, signal.SIGTERM if _is_reloader(process) else FINISH)

@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from offloader.catalog.compatibility import check_schema
 from offloader.catalog.documents import load_catalog
+from offloader.errors import SnapshotRefused
 from offloader.service.cache import Cache
 from offloader.service.project import Project
-from offloader.service.reloader.refresh import build_found, look
+from offloader.service.reloader.look import look
+from offloader.service.reloader.task import Task
+from offloader.service.reloader.work import Work
 from offloader.service.state import DatasetState
 
 DEADLINE_SECONDS = 20.0
@@ -26,18 +30,18 @@ def loaded(root: Path) -> Project:
 def job_of(
     root: Path, cache: Cache, known: DatasetState | None = None, dataset: str = "usage"
 ) -> Mapping[str, Any]:
-    """Return the job that the builder gets for a project's newest snapshot."""
-    project, jobs = loaded(root), list[Mapping[str, Any]]()
+    """Return the job that the builder gets for a project's newest snapshot.
 
-    def keep(job: Mapping[str, Any]) -> int:
-        jobs.append(job)
-        return 0
-
-    contract = project.catalog.datasets[dataset]
-    looked = look(project, contract, cache)
-    known = known or DatasetState()
-    build_found(project, contract, cache, looked, known=known, threads=1, build=keep)
-    return jobs[0]
+    Also when its parts lie in the cache, where the reloader would not ask a builder.
+    """
+    project, known = loaded(root), known or DatasetState()
+    task = Task(dataset, project, known)
+    published = look(project, task.dataset, cache)
+    if problems := check_schema(published.manifest, task.dataset):
+        raise SnapshotRefused.of(problems)
+    work = Work(cache, lambda *_: 0, threads=1, clock=lambda: 0.0, on_step=lambda *_: None)
+    was_served = published.manifest.digest in {one.manifest_digest for one in known.snapshots()}
+    return work._job(task, published, cache.root, was_served)
 
 
 def parts_in(cache: Cache) -> dict[str, tuple[int, int]]:

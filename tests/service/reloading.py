@@ -1,125 +1,141 @@
-"""A reloader whose main, builder and clock are the test's own, over empty snapshots."""
+"""A reloader whose main, builder and clock are the test's own, over snapshots without rows."""
 
 from __future__ import annotations
 
-import json
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from offloader.errors import ConfigError
+from offloader.service.actions import Action, Kind, Result
 from offloader.service.cache import Cache
+from offloader.service.main.warm_start import warm_document
 from offloader.service.project import Project
 from offloader.service.reloader import reloader as reloader_module
-from offloader.service.reloader.main_link import MainLink, Refused
-from offloader.service.reloader.reloader import Reloader
+from offloader.service.reloader.config_watch import ConfigSeen
+from offloader.service.reloader.reloader import Reloader, Station
 from offloader.service.state import DatasetState, load_state
-from offloader.shared.slots import Slots
-from tests.projects import write_project
+from tests.projects import write_project, write_yaml
 from tests.service.building import loaded, wait_for
+from tests.service.fake_main import FakeBuilder, FakeMain
 from tests.snapshots import manifest_document, write_manifest
 
-COLUMNS = (("id", "BIGINT"),)
+COLUMNS = (("id", "BIGINT"), ("tenant", "VARCHAR"))
 INTERVAL_SECONDS = 100.0
-
-Answer = Callable[[dict[str, str]], int | Refused]
-
-
-class FakeMain(MainLink):
-    """Main as the reloader sees it: `prepared` and `committed_ids` are what it was asked for.
-
-    `answer` decides over a prepare; it gets the snapshot ids by dataset.
-    """
-
-    def __init__(self, served: Mapping[str, Any] | None = None) -> None:
-        self.slots = Slots(1)
-        self.committed = {"snapshots": dict(served or {})}
-        self.prepared: list[dict[str, str]] = []
-        self.committed_ids: dict[str, str] = {}
-        self.answer: Answer | None = None
-
-    def prepare(self, document: Mapping[str, object]) -> int | Refused:
-        snapshots: Any = document["snapshots"]
-        wanted = {name: entry["snapshot"]["snapshot_id"] for name, entry in snapshots.items()}
-        self.prepared.append(wanted)
-        return self.answer(wanted) if self.answer else len(self.prepared)
-
-    def commit(self, number: int) -> float:
-        self.committed_ids = self.prepared[number - 1]
-        return 0.25
-
-    def status(self) -> Mapping[str, Any]:
-        """Return the document on the board."""
-        document: Mapping[str, Any] = json.loads(self.slots.board.read())
-        return document
+BY = "f00d"
+_MOST_TURNS = 200
 
 
-class FakeBuilder:
-    """Counts builds by dataset; `fails` maps a dataset to what its next builds raise."""
+class Jobs:
+    """The reloader's pool: work waits until the test has it done, one after the other."""
 
     def __init__(self) -> None:
-        self.jobs: list[Mapping[str, Any]] = []
-        self.fails: dict[str, Exception] = {}
-        self.before: Callable[[str], object] = lambda _: None
+        self.waiting: deque[Callable[[], object]] = deque()
 
-    def __call__(self, job: Mapping[str, Any]) -> int:
-        self.jobs.append(job)
-        self.before(job["dataset"])
-        if job["dataset"] in self.fails:
-            raise self.fails[job["dataset"]]
-        return 0
+    def submit(self, work: Callable[..., object], *arguments: object) -> None:
+        self.waiting.append(partial(work, *arguments))
 
-    def built(self) -> list[str]:
-        """Return the dataset of every build, in order."""
-        return [job["dataset"] for job in self.jobs]
+    def run(self) -> None:
+        """Do all that waits."""
+        while self.waiting:
+            self.waiting.popleft()()
 
 
 class Story:
-    """One reloader and all it talks to; time passes only by `later`."""
+    """One reloader and all it talks to; time passes only by `later`.
+
+    Its pool is a Jobs, unless it `is_threaded`: then it works at the same time as the test.
+    """
 
     def __init__(self, folder: Path, *datasets: str, **changes: object) -> None:
         self.root, self.cache = folder / "project", Cache(folder / "cache")
-        self.main, self.builder, self.now = FakeMain(), FakeBuilder(), 1000.0
+        self.cache.prepare()
+        self.builder, self.now, self.is_threaded = FakeBuilder(), 1000.0, False
         documents = {name: dataset_document(name, **changes) for name in datasets}
         write_project(self.root, datasets=documents)
         self.project: Project = loaded(self.root)
         for name in datasets:
             self.publish(name, "s1")
+        self.main = self._main()
 
-    def publish(self, name: str, snapshot_id: str, dataset_id: str | None = None) -> None:
-        """Publish an empty snapshot, under another dataset's id if asked to."""
-        document = manifest_document(dataset_id or name, COLUMNS, [], snapshot_id=snapshot_id)
+    def publish(
+        self,
+        name: str,
+        snapshot_id: str,
+        *,
+        minutes: int = 0,
+        dataset_id: str | None = None,
+        rows: int = 0,
+    ) -> None:
+        """Publish a snapshot whose watermark is `minutes` after that of the others."""
+        watermark = f"2026-06-01T{minutes // 60:02}:{minutes % 60:02}:00Z"
+        document = manifest_document(
+            dataset_id or name, COLUMNS, [], snapshot_id=snapshot_id, watermark=watermark
+        )
+        if rows:
+            file = {"path": "x.csv", "format": "csv", "row_count": rows, "size_bytes": 9 * rows}
+            document |= {"files": [file], "row_count": rows, "size_bytes": 9 * rows}
         write_manifest(self.manifest(name), document)
 
     def manifest(self, name: str) -> Path:
         return self.root / "data" / name / "manifest.json"
 
     def begin(self) -> None:
-        """Start a reloader, with the state that the one before left."""
+        """Start a reloader, with the state that the one before left; main goes on."""
+        self.jobs = Jobs()
         self.reloader = Reloader(
-            self.project,
-            self.cache,
+            Station(self.project, self.cache, self.cache.state, INTERVAL_SECONDS),
             self.main,
-            load_state(self.cache),
-            refresh_interval_seconds=INTERVAL_SECONDS,
-            threads=1,
-            build=self.builder,
+            self.builder,
             clock=lambda: self.now,
         )
+        if not self.is_threaded:
+            self.reloader._pool = self.jobs  # type: ignore[assignment]
 
-    def restart(self, *served: str) -> None:
-        """Start main anew, which loads the datasets named, and a reloader."""
-        entries = self.reloader._entries
-        self.main = FakeMain({name: entries[name] for name in served})
-        self.main.committed_ids = {
-            name: entries[name]["snapshot"]["snapshot_id"] for name in served
-        }
+    def restart(self, *without: str) -> None:
+        """Start main anew, which serves what the cache holds, and a reloader."""
+        self.project = loaded(self.root)
+        self.main = self._main(*without)
         self.begin()
 
+    def configure(self, name: str = "a", **changes: object) -> None:
+        """Change the document of a dataset, for the reloader to see."""
+        write_yaml(self.root / "datasets" / f"{name}.yml", dataset_document(name, **changes))
+        self.see_config()
+
+    def see_config(self) -> None:
+        """Have the project's files taken over as they are now."""
+        try:
+            seen = ConfigSeen(loaded(self.root))
+        except ConfigError as error:
+            seen = ConfigSeen(None, error.problems)
+        self.reloader.take_config(seen)
+
+    def ask(self, kind: Kind, name: str = "a", **fields: Any) -> Future[Result]:
+        """Submit an operator's action."""
+        return self.reloader.submit(Action(kind, name, BY, **fields))
+
+    def act(self, kind: Kind, name: str = "a", **fields: Any) -> Result:
+        """Have an operator's action carried out, and all that is due with it."""
+        answer = self.ask(kind, name, **fields)
+        self.settle()
+        return answer.result(timeout=0)
+
     def settle(self) -> None:
-        """Take turns until no look and no build is under way."""
-        wait_for(self._is_settled)
+        """Take turns until no look, no build and no action is under way."""
+        if self.is_threaded:
+            wait_for(self._is_settled)
+            return
+        for _ in range(_MOST_TURNS):
+            if self._is_settled() and not self.jobs.waiting:
+                return
+            self.jobs.run()
+        raise AssertionError("the reloader does not come to rest")
 
     def turn_until(self, is_there: Callable[[], object]) -> None:
         """Take turns until a condition holds."""
@@ -130,15 +146,10 @@ class Story:
 
         wait_for(turned)
 
-    def _is_settled(self) -> bool:
-        self.reloader.turn()
-        return not any(told["is_looking"] for told in self.datasets().values())
-
     def gather(self) -> None:
-        """Start the looks that are due and wait until all have ended, but take no outcome yet."""
-        self.reloader._look_at_due()
-        due = [name for name, at in self.reloader._due.items() if at == float("inf")]
-        wait_for(lambda: self.reloader._outcomes.qsize() == len(due))
+        """Start the looks that are due and have all done, but take no outcome yet."""
+        self.reloader._start_due()
+        self.jobs.run()
 
     def later(self, seconds: float = 2 * INTERVAL_SECONDS) -> None:
         """Let time pass, and all that is due then happen."""
@@ -150,20 +161,51 @@ class Story:
         told: Mapping[str, Any] = self.main.status()["datasets"]
         return told
 
-    def saved(self, name: str) -> DatasetState:
+    def saved(self, name: str = "a") -> DatasetState:
         """Return what the state file says of a dataset."""
-        return load_state(self.cache)[name]
+        return load_state(self.cache.state).datasets[name]
+
+    def is_cached(self, name: str = "a") -> bool:
+        """Tell whether every part that is served lies in the cache."""
+        parts = self.main.committed["snapshots"][name]["parts"]
+        return all(self.cache.part(name, part_id).is_file() for part_id in parts)
+
+    def lose_parts(self, name: str = "a") -> None:
+        """Remove every part of a dataset from the cache."""
+        for path in self.cache.root.glob(f"segments/{name}/*"):
+            path.unlink()
+
+    def _main(self, *without: str) -> FakeMain:
+        saved = load_state(self.cache.state)
+        return FakeMain(self.cache, warm_document(self.cache, self.project, saved, without))
+
+    def _is_settled(self) -> bool:
+        self.reloader.turn()
+        reloader = self.reloader
+        is_due = any(due <= self.now for due in reloader._due.values())
+        is_idle = reloader._events.empty() and not reloader._operations._running
+        looking = any(told["is_looking"] for told in self.datasets().values())
+        return is_idle and not is_due and not looking
 
 
 def begun(folder: Path, patch: pytest.MonkeyPatch, *datasets: str, **changes: object) -> Story:
-    """Start a reloader over datasets that have one snapshot each; its turns wait for little."""
-    patch.setattr(reloader_module, "HEARTBEAT_SECONDS", 0.01)
+    """Start a reloader over datasets that have one snapshot each; its turns wait for nothing."""
+    patch.setattr(reloader_module, "HEARTBEAT_SECONDS", 0.0)
     story = Story(folder, *datasets, **changes)
     story.begin()
     return story
 
 
+def begun_with_threads(folder: Path, patch: pytest.MonkeyPatch, *datasets: str) -> Story:
+    """Start a reloader that works in threads, as the real one does."""
+    patch.setattr(reloader_module, "HEARTBEAT_SECONDS", 0.01)
+    story = Story(folder, *datasets)
+    story.is_threaded = True
+    story.begin()
+    return story
+
+
 def dataset_document(name: str, **changes: object) -> dict[str, object]:
-    """Return the document of a dataset with one column."""
+    """Return the document of a dataset of two columns."""
     schema = [{"name": column, "type": kind} for column, kind in COLUMNS]
     return {"id": name, "schema": schema, "manifest": f"data/{name}/manifest.json", **changes}

@@ -1,4 +1,4 @@
-"""The document of a generation, and which datasets a start can take from the cache."""
+"""The document of a generation, and which snapshots can be served without any build."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ import pytest
 from offloader.catalog.manifest import Manifest
 from offloader.service.builder import process as builder
 from offloader.service.cache import Cache
-from offloader.service.generation_document import cached_entries, encode, entry_of, kept_manifest
+from offloader.service.generation_document import (
+    encode,
+    entry_of,
+    kept_manifest,
+    part_keys,
+    ready_entry,
+)
 from offloader.service.project import Project
-from offloader.service.reloader.refresh import look
-from offloader.service.state import DatasetState, Snapshot
+from offloader.service.reloader.look import look
+from offloader.service.state import Snapshot
 from tests.projects import UsageProject, usage_dataset, usage_project, write_yaml
 from tests.service.building import job_of, loaded
 
@@ -38,11 +44,13 @@ def manifest(project: UsageProject, cache: Cache) -> Manifest:
 
 
 def manifest_of(found: Project, cache: Cache) -> Manifest:
-    return look(found, found.catalog.datasets["usage"], cache)[0]
+    return look(found, found.catalog.datasets["usage"], cache).manifest
 
 
-def active(manifest: Manifest) -> dict[str, DatasetState]:
-    return {"usage": DatasetState(active=Snapshot.of(manifest))}
+def ready(project: UsageProject, cache: Cache, manifest: Manifest) -> object:
+    """Return the entry of a snapshot under the project as it is written, None if it has none."""
+    catalog = loaded(project.root).catalog
+    return ready_entry(cache, catalog, "usage", Snapshot.of(manifest))
 
 
 def test_an_entry_names_the_snapshot_and_every_part(
@@ -63,48 +71,52 @@ def test_an_entry_names_the_snapshot_and_every_part(
     assert kinds == [True, False, False, False, False]
 
 
-def test_a_cached_snapshot_is_taken_at_the_start(
+def test_a_rebuilt_segment_has_names_of_its_own_in_memory(
+    project: UsageProject, manifest: Manifest
+) -> None:
+    """The ids of its parts stay what they are; each rebuild is loaded anew."""
+    catalog = loaded(project.root).catalog
+    entry = entry_of(catalog, "usage", manifest)
+    assert (entry["copy"], part_keys(entry)) == (0, entry["parts"])
+    second = entry_of(catalog, "usage", manifest, copy=2)
+    assert second == {**entry, "copy": 2}
+    assert part_keys(second) == [f"{part_id}.2" for part_id in entry["parts"]]
+
+
+def test_a_snapshot_is_ready_without_its_source(
     project: UsageProject, cache: Cache, manifest: Manifest
 ) -> None:
-    """What was active and lies whole in the cache is served before any source is asked."""
-    catalog = loaded(project.root).catalog
+    """What lies whole in the cache is served before any source is asked."""
     project.manifest_path.unlink()
-    found = cached_entries(cache, catalog, active(manifest))
-    assert found == {"usage": entry_of(catalog, "usage", manifest)}
-
-
-def test_what_was_never_active_is_not_taken(
-    project: UsageProject, cache: Cache, manifest: Manifest
-) -> None:
-    """Parts alone prove nothing: their snapshot may have been refused."""
     catalog = loaded(project.root).catalog
-    assert cached_entries(cache, catalog, {}) == {}
-    assert cached_entries(cache, catalog, {"usage": DatasetState()}) == {}
-    assert cached_entries(cache, catalog, {"gone": active(manifest)["usage"]}) == {}
+    assert ready(project, cache, manifest) == entry_of(catalog, "usage", manifest)
+    snapshot = Snapshot.of(manifest)
+    rebuilt = ready_entry(cache, catalog, "usage", snapshot, copy=3)
+    assert rebuilt == entry_of(catalog, "usage", manifest, copy=3)
+    assert ready_entry(cache, catalog, "gone", snapshot) is None
 
 
-def test_a_missing_part_makes_a_dataset_cold(
+def test_a_snapshot_with_a_missing_part_is_not_ready(
     project: UsageProject, cache: Cache, manifest: Manifest
 ) -> None:
     """Whichever part is not there, the dataset waits for its build."""
-    catalog = loaded(project.root).catalog
-    for part_id in entry_of(catalog, "usage", manifest)["parts"]:
+    for part_id in entry_of(loaded(project.root).catalog, "usage", manifest)["parts"]:
         path = cache.part("usage", part_id)
         content = path.read_bytes()
         path.unlink()
-        assert cached_entries(cache, catalog, active(manifest)) == {}
+        assert ready(project, cache, manifest) is None
         path.write_bytes(content)
-    assert list(cached_entries(cache, catalog, active(manifest))) == ["usage"]
+    assert ready(project, cache, manifest) is not None
 
 
-def test_a_contract_that_the_snapshot_breaks_makes_a_dataset_cold(
+def test_a_snapshot_that_breaks_the_contract_is_not_ready(
     project: UsageProject, cache: Cache, manifest: Manifest
 ) -> None:
     """A column that the cached snapshot lacks needs a newer snapshot."""
     document = usage_dataset()
     document["schema"] = [*document["schema"], {"name": "plan", "type": "VARCHAR"}]
     write_yaml(project.root / "datasets" / "usage.yml", document)
-    assert cached_entries(cache, loaded(project.root).catalog, active(manifest)) == {}
+    assert ready(project, cache, manifest) is None
 
 
 def test_a_kept_manifest_must_be_the_one_asked_for(cache: Cache, manifest: Manifest) -> None:
@@ -119,12 +131,11 @@ def test_a_kept_manifest_must_be_the_one_asked_for(cache: Cache, manifest: Manif
     assert kept_manifest(cache, "usage", manifest.digest) is None
 
 
-def test_a_state_of_another_manifest_is_cold(
+def test_a_snapshot_of_another_manifest_is_not_ready(
     project: UsageProject, cache: Cache, manifest: Manifest
 ) -> None:
     """Without the manifest of what was active nothing is served as it."""
-    state = active(replace(manifest, digest="0" * 32))
-    assert cached_entries(cache, loaded(project.root).catalog, state) == {}
+    assert ready(project, cache, replace(manifest, digest="0" * 32)) is None
 
 
 def test_a_document_travels_as_compact_utf8() -> None:

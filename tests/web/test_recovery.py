@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
+from tests.http_replies import Reply
 from tests.projects import UsageProject, publish, usage_project, usage_table
 from tests.service_process import Running, running
 from tests.web.metric_values import value
@@ -92,13 +94,25 @@ def parts(cache: Path) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda path: (path.stat().st_size, path.name))
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[UsageProject, Path, Reply]:
+    """A project, a cache in which it is built, and an answer of it."""
+    folder = tmp_path_factory.mktemp("built")
+    project = usage_project(folder / "project", rows=ROWS)
+    with running(project.root, folder / "cache", workers="1") as service:
+        answer = service.ask(GROUPED, project.authorization("tenant_0"))
+    return project, folder / "cache", answer
+
+
 @pytest.mark.parametrize("which", ["the smallest part", "two parts", "gone"])
-def test_a_damaged_part_is_built_again(project: UsageProject, tmp_path: Path, which: str) -> None:
+def test_a_damaged_part_is_built_again(
+    built: tuple[UsageProject, Path, Reply], tmp_path: Path, which: str
+) -> None:
     """One flipped bit: found at load, put away, built again; no answer is ever wrong."""
+    project, before, answer = built
     key = project.authorization("tenant_0")
     cache = tmp_path / "cache"
-    with running(project.root, cache, workers="1") as service:
-        answer = service.ask(GROUPED, key)
+    shutil.copytree(before, cache)
     found = parts(cache)
     chosen = {"the smallest part": found[:1], "two parts": [found[0], found[-1]]}
     damaged = chosen.get(which, found[-1:])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import UsageProject, publish, usage_project, usage_table
-from tests.service_process import Running, marked, refused, running
+from tests.service_process import Running, marked, running
 from tests.web.altered import alter
 from tests.web.served import PLAIN
 
@@ -49,19 +49,6 @@ def test_sighup_checks_everything_now(project: UsageProject, tmp_path: Path) -> 
         assert set(pids) <= set(marked(service.mark))
 
 
-def test_sighup_at_the_start_ends_nothing(project: UsageProject, tmp_path: Path) -> None:
-    """Neither main while it loads, nor anything that it has just started."""
-    with running(project.root, tmp_path / "cache", until="started") as service:
-
-        def is_ready_in_spite_of_it() -> bool:
-            os.killpg(service.process.pid, signal.SIGHUP)
-            return service.is_ready()
-
-        service.wait(is_ready_in_spite_of_it)
-        service.wait(service.is_complete)
-        assert service.events("process_died") == []
-
-
 def test_ctrl_c_is_for_main(project: UsageProject, tmp_path: Path) -> None:
     """A terminal sends it to the whole group: a quiet end without a drain, of idle callers too."""
     with (
@@ -79,16 +66,13 @@ def test_ctrl_c_is_for_main(project: UsageProject, tmp_path: Path) -> None:
     assert [line for line in service.lines if line.get("level") != "info"] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_at_once(
-    project: UsageProject, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_second_signal_ends_at_once(project: UsageProject, tmp_path: Path) -> None:
     """It does not wait for the drain, leaves nothing behind, and says by which it ended."""
     with running(project.root, tmp_path / "cache", drain_seconds="60") as service:
         service.process.send_signal(signal.SIGTERM)
         service.wait(lambda: service.events("draining"))
         began = time.monotonic()
-        assert service.end(number) == 128 + number
+        assert service.end(signal.SIGINT) == 128 + signal.SIGINT
         assert time.monotonic() - began < 2.0
 
 
@@ -97,16 +81,18 @@ MOMENTS: Mapping[str, Callable[[Running], object]] = {
     "the first process was started": lambda service: service.pids_of("spawn_main"),
     "all processes were started": lambda service: len(service.pids_of("spawn_main")) == 4,
     "one worker answers": Running.is_live,
-    "all workers serve": Running.is_complete,
 }
 
 
 @pytest.mark.parametrize(
     ("moment", "number"),
-    [*((moment, signal.SIGTERM) for moment in MOMENTS), ("one worker answers", signal.SIGINT)],
+    [
+        *((moment, signal.SIGTERM) for moment in MOMENTS),
+        ("all processes were started", signal.SIGINT),
+    ],
 )
 def test_a_signal_during_the_start_ends_it(
-    project: UsageProject, tmp_path: Path, moment: str, number: signal.Signals
+    project: UsageProject, tmp_path: Path, number: signal.Signals, moment: str
 ) -> None:
     """At every step, with 0, quietly, and with nothing left over."""
     with running(project.root, tmp_path / "cache", until="started") as service:
@@ -116,25 +102,41 @@ def test_a_signal_during_the_start_ends_it(
     assert [line for line in service.lines if line.get("level") != "info"] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_count_while_the_cache_is_loaded(
-    project: UsageProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    """Before anything was started there is nothing to drain, and nothing to check."""
-    signalled = f"""
+SIGNALLED = """
 import signal
 from offloader.service.main import memory
 
 load = memory.load_first_generation
 
 def load_signalled(*arguments):
-    os.kill(os.getpid(), signal.{number.name})
+    os.killpg(0, signal.{name})
     return load(*arguments)
 
 memory.load_first_generation = load_signalled
 """
-    alter(monkeypatch, tmp_path, signalled)
-    if number == signal.SIGHUP:
-        with running(project.root, tmp_path / "cache", until="live"):
-            return
-    assert refused(project.root, tmp_path / "cache") == (0, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_cache_is_loaded_ends_it(
+    project: UsageProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Before anything was started there is nothing to drain."""
+    alter(monkeypatch, tmp_path, SIGNALLED.format(name=number.name))
+    with running(project.root, tmp_path / "cache", until="ended") as service:
+        assert service.process.wait(timeout=10) == 0
+    assert service.lines == []
+
+
+def test_sighup_at_the_start_ends_nothing(
+    project: UsageProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither main while it loads, nor anything that it has just started."""
+    alter(monkeypatch, tmp_path, SIGNALLED.format(name="SIGHUP"))
+    with running(project.root, tmp_path / "cache", until="started") as service:
+
+        def is_complete_in_spite_of_it() -> bool:
+            os.killpg(service.process.pid, signal.SIGHUP)
+            return service.is_ready() and service.is_complete()
+
+        service.wait(is_complete_in_spite_of_it)
+        assert service.events("process_died") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 
 STANDSTILL_SECONDS = 5.0
 LOOK_SECONDS = 0.5
@@ -34,6 +34,18 @@ def standstill_watched(
     finally:
         has_ended.set()
         watch.join()
+
+
+@contextmanager
+def called_when_slow(on_slow: Callable[[], None], *, seconds: float) -> Iterator[None]:
+    """Call `on_slow` once, in a thread, when the block takes so many seconds."""
+    timer = Timer(seconds, on_slow)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _used_ticks(pid: int) -> int:

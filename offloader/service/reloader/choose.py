@@ -6,6 +6,8 @@ snapshot is brought under it, and a dataset that lost its parts goes on with wha
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from offloader.catalog.compatibility import check_schema
 from offloader.errors import SnapshotError, SnapshotRefused, SourceUnavailable
 from offloader.service.cache import Cache
@@ -23,7 +25,7 @@ def choose(task: Task, cache: Cache) -> Published | str:
     Raises SnapshotRefused and SourceUnavailable.
     """
     if task.target is not None:
-        return kept(task, cache, task.target)
+        return _newer(task, cache) or kept(task, cache, task.target)
     instead = _instead(task)
     try:
         chosen = _named(task, cache)
@@ -72,6 +74,16 @@ def _named(task: Task, cache: Cache) -> Published | str:
         hint = "publish that snapshot again, or remove the pin"
         raise SourceUnavailable("pinned_snapshot_missing", message, hint)
     return verdict or published
+
+
+def _newer(task: Task, cache: Cache) -> Published | None:
+    """Return what the source has, where it makes going back needless, and nobody waits for that."""
+    if task.is_asked:
+        return None
+    with suppress(SnapshotError):
+        named = _named(task, cache)
+        return None if isinstance(named, str) else named
+    return None
 
 
 def _pinned(task: Task, cache: Cache) -> Published | None:

@@ -16,19 +16,29 @@ from offloader.service.reloader.swap import Swapper
 
 MAX_SHOWN_PROBLEMS = 50
 MAX_TRIES = 8  # each puts one damaged part away
+AGAIN_SECONDS = 10.0
 
 
 @dataclass(slots=True)
 class ConfigStatus:
-    """The config as it was last seen; `checked_at` is seconds since the epoch."""
+    """The config as it was last seen; `checked_at` is seconds since the epoch.
+
+    `waiting` is one that main refused: what is wrong then is not the config.
+    """
 
     is_watched: bool
     revision: str
     problems: tuple[Problem, ...] = ()
     checked_at: float = 0.0
+    waiting: ConfigSeen | None = None
+
+    def again(self, now: float) -> ConfigSeen | None:
+        """Return the config that main refused, once it is time to try it again."""
+        return self.waiting if now >= self.checked_at + AGAIN_SECONDS else None
 
     def take(self, seen: ConfigSeen, swapper: Swapper, now: float) -> bool:
         """Serve a changed config as far as it needs no build; tell whether it counts now."""
+        self.waiting = None
         if seen.project is None:
             self.note_refused(seen.problems, now)
             return False
@@ -44,6 +54,7 @@ class ConfigStatus:
         if isinstance(result, Refused):
             problem = Problem(PROJECT_FILE, "", result.code, result.message, result.hint)
             self.note_refused([problem], now)
+            self.waiting = seen
             return False
         self.note_applied(seen.project, now)
         return True

@@ -66,8 +66,11 @@ class Ledger:
         for name in names:
             entry = entries.get(name)
             self.state[name] = _served(before.pop(name, DatasetState()), entry)
-        # Their pins and rollbacks count again when the config names them again.
-        self._absent = {name: _served(known, None) for name, known in before.items()}
+        # Their pins and rollbacks count again when the config names them again; no file is kept.
+        self._absent = {
+            name: replace(known, active=None, previous=None, copy=0)
+            for name, known in before.items()
+        }
         self.progress = {
             name: self.progress.get(name) or Progress(is_ok=not known.attempt.code)
             for name, known in self.state.items()

@@ -80,9 +80,11 @@ def before_work(allowed: Allowed, known: DatasetState) -> DatasetState:
 def is_outdated(allowed: Allowed, known: DatasetState) -> bool:
     """Tell whether an action is of a snapshot that was served when it was asked for, and no more.
 
-    One that follows the source means whatever comes of that.
+    One that follows the source, or names another snapshot, is not.
     """
-    return allowed.task.wish != "follow" and allowed.task.known.active != known.active
+    is_of_active = allowed.action.kind in ("rollback", "rebuild", "quarantine")
+    is_pin_there = allowed.action.kind == "pin" and not allowed.has_work
+    return (is_of_active or is_pin_there) and allowed.task.known.active != known.active
 
 
 def after_swap(wish: Wish, known: DatasetState, snapshot: Snapshot) -> DatasetState:

@@ -81,10 +81,11 @@ class Outcomes:
         release(done.found.lease)
         log.event("build_dropped", dataset=done.task.name, snapshot=done.found.manifest.snapshot_id)
         self.again.add(done.task.name)
-        if done.task.name in self._ledger.progress:
-            self._operations.end_outdated(done)
-        else:
+        if done.task.name not in self._ledger.progress:
             self._end_gone(done)
+        elif done.task.is_asked:
+            self._call_off(done)
+            self._operations.end_outdated(done)
 
     def _note(self, done: Done) -> None:
         name = done.task.name
@@ -160,4 +161,8 @@ class Outcomes:
         name = done.task.name
         self._ledger.note_failure(name, done.attempt)
         self._is_memory_short |= done.attempt.code == OUT_OF_MEMORY
+        self._call_off(done)
+
+    def _call_off(self, done: Done) -> None:
+        name = done.task.name
         self._ledger.change(name, after_failure(done.task.wish, self._ledger.state[name]))

@@ -17,6 +17,7 @@ from offloader.catalog.compatibility import check_schema
 from offloader.catalog.manifest import Manifest
 from offloader.errors import SnapshotError, SnapshotRefused, SourceUnavailable
 from offloader.service import log
+from offloader.service.builder.standstill import STANDSTILL_SECONDS, called_when_slow
 from offloader.service.builder.turns import Turns
 from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import load_counts, refuse_unguarded
@@ -135,19 +136,20 @@ class Work:
                 return True
         self._on_step(task.name, "queued")
         with self._turns.turn() as pass_on:
-            if self._is_overtaken(task, manifest):  # while others were built
-                return False
+
+            def stand_still() -> None:
+                self._on_step(task.name, "standing_still")
+                pass_on()
+
+            with called_when_slow(stand_still, seconds=STANDSTILL_SECONDS):  # it asks the source
+                if self._is_overtaken(task, manifest):  # while others were built
+                    return False
             self._on_step(task.name, "building")
             log.event("build_started", dataset=task.name, snapshot=manifest.snapshot_id)
             target = self._cache.root
             if task.wish == "rebuild":
                 target = self._cache.root / "rebuilding" / self._aside / task.name
                 shutil.rmtree(target, ignore_errors=True)
-
-            def stand_still() -> None:
-                self._on_step(task.name, "standing_still")
-                pass_on()
-
             self._build(self._job(task, chosen, target, was_served), stand_still)
             self._put_in_place(task.name, target, entry["parts"])
         return True

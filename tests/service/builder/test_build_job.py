@@ -20,6 +20,7 @@ from tests.projects import UsageProject, usage_project
 from tests.service.building import job_of, parts_in, wait_for
 from tests.snapshots import write_manifest
 
+LIMIT_SECONDS = 60.0
 BUILDER = [sys.executable, "-m", "offloader.service.builder.process"]
 # Starts a builder that reads from the descriptor given, prints its pid, and waits for its end.
 PARENT = """
@@ -56,10 +57,10 @@ def has_ended(pid: int) -> bool:
 def test_a_build_returns_the_bytes_it_wrote(project: UsageProject, cache: Cache) -> None:
     """The parts lie in the cache, and their sizes sum up to the answer; then to nothing."""
     job = job_of(project.root, cache)
-    written = run_build(job)
+    written = run_build(job, limit_seconds=LIMIT_SECONDS)
     assert written == sum(path.stat().st_size for path in cache.root.glob("segments/usage/*"))
     assert len(parts_in(cache)) == 5
-    assert run_build(job) == 0
+    assert run_build(job, limit_seconds=LIMIT_SECONDS) == 0
 
 
 def test_the_outcome_is_one_line_of_json(project: UsageProject, cache: Cache) -> None:
@@ -79,7 +80,7 @@ def test_a_refused_snapshot_is_refused_by_its_code(project: UsageProject, cache:
     manifest["files"][0]["xxh3_128"] = "0" * 32
     write_manifest(project.manifest_path, manifest)
     with pytest.raises(SnapshotRefused) as refused:
-        run_build(job_of(project.root, cache))
+        run_build(job_of(project.root, cache), limit_seconds=LIMIT_SECONDS)
     assert refused.value.code == "file_checksum_differs"
     assert refused.value.hint
     assert parts_in(cache) == {}
@@ -102,7 +103,7 @@ def test_a_killed_builder_is_a_transient_failure(
     killed.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(killed))
     with pytest.raises(SourceUnavailable) as failed:
-        run_build({})
+        run_build({}, limit_seconds=LIMIT_SECONDS)
     assert failed.value.code == "builder_killed"
     assert failed.value.message == "the builder ended without a result (exit -9)"
 
@@ -110,7 +111,7 @@ def test_a_killed_builder_is_a_transient_failure(
 def test_a_builder_that_breaks_says_how() -> None:
     """Of an error nobody foresaw, the last line of the traceback is told."""
     with pytest.raises(SourceUnavailable) as failed:
-        run_build({})
+        run_build({}, limit_seconds=LIMIT_SECONDS)
     assert failed.value.code == "builder_killed"
     message = "the builder ended without a result (exit 1) KeyError: 'documents'"
     assert failed.value.message == message

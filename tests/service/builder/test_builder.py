@@ -11,7 +11,9 @@ import pytest
 from offloader.errors import SnapshotRefused
 from offloader.service.builder import process as builder
 from offloader.service.cache import Cache
-from offloader.service.reloader.refresh import look
+from offloader.service.counts import load_counts
+from offloader.service.quarantine import quarantined_parts
+from offloader.service.reloader.look import look
 from offloader.service.state import DatasetState, Snapshot
 from tests.failure_lab.test_failure_lab import LAB, NOW, TABLE
 from tests.projects import (
@@ -56,7 +58,7 @@ def active(rows: int, digest: str = "an older one") -> DatasetState:
 
 def newest_digest(project: UsageProject, cache: Cache) -> str:
     found = loaded(project.root)
-    return look(found, found.catalog.datasets["usage"], cache)[0].digest
+    return look(found, found.catalog.datasets["usage"], cache).manifest.digest
 
 
 def test_a_build_writes_the_columns_and_every_path(project: UsageProject, cache: Cache) -> None:
@@ -166,7 +168,7 @@ def test_a_damaged_columns_part_is_put_away_and_built_again(
             flipped[100] ^= 1
             cache.part("usage", name).write_bytes(flipped)
     assert built(project, cache)["ok"]
-    assert cache.quarantined("usage") == 1
+    assert quarantined_parts(cache, "usage") == 1
     assert {p.name: p.read_bytes() for p in cache.root.glob("segments/usage/*")} == sound
 
 
@@ -187,13 +189,41 @@ def test_every_defect_of_the_lab_is_refused_for_good(
     assert outcome["hint"]
 
 
-def test_a_cache_that_cannot_be_written_is_transient(
+def test_what_the_guards_need_is_kept_beside_the_manifest(
+    project: UsageProject, cache: Cache
+) -> None:
+    """The next one who asks needs no builder: rows, nulls by column, and repeated keys."""
+    guard(project, unique=["tenant_id"], min_rows=31)
+    assert built(project, cache)["code"] == "too_few_rows"
+    counts = load_counts(cache, "usage", newest_digest(project, cache))
+    assert counts is not None
+    assert (counts.row_count, counts.null_counts["region"]) == (30, 4)
+    assert counts.duplicate_keys == {"tenant_id": 27}
+
+
+def test_a_rebuild_writes_aside_and_touches_nothing_in_use(
     project: UsageProject, cache: Cache, tmp_path: Path
+) -> None:
+    """Parts go below `target`, the same bytes again; those in the cache stay what they are."""
+    built(project, cache)
+    before, aside = parts_in(cache), Cache(tmp_path / "aside")
+    job = {**job_of(project.root, cache), "target": str(aside.root)}
+    assert builder.build(job, now=NOW_SECONDS)["ok"]
+    assert parts_in(cache) == before
+    assert parts_in(aside).keys() == before.keys()
+    for name in before:
+        assert aside.part("usage", name).read_bytes() == cache.part("usage", name).read_bytes()
+    assert load_counts(aside, "usage", newest_digest(project, cache)) is None
+
+
+@pytest.mark.parametrize("folder", ["cache", "target"])
+def test_a_cache_that_cannot_be_written_is_transient(
+    project: UsageProject, cache: Cache, tmp_path: Path, folder: str
 ) -> None:
     """Nothing is wrong with the snapshot: it is tried again."""
     job = job_of(project.root, cache)
     (tmp_path / "file").write_bytes(b"")
-    outcome = builder.build({**job, "cache": str(tmp_path / "file")}, now=NOW_SECONDS)
+    outcome = builder.build({**job, folder: str(tmp_path / "file")}, now=NOW_SECONDS)
     assert (outcome["code"], outcome["is_final"]) == ("cache_not_writable", False)
     assert outcome["hint"] == "let the service's user write the cache volume; it is tried again"
 

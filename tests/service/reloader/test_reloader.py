@@ -10,20 +10,16 @@ import pytest
 from offloader.catalog.model import Dataset
 from offloader.service.cache import Cache
 from offloader.service.project import Project
-from offloader.service.reloader import reloader as reloader_module
-from offloader.service.reloader.refresh import look
+from offloader.service.reloader import choose as choose_module
+from offloader.service.reloader import work as work_module
+from offloader.service.reloader.look import Published, look
 from offloader.service.state import Attempt
-from tests.service.reloading import INTERVAL_SECONDS, Story, begun
+from tests.service.reloading import INTERVAL_SECONDS, Story, begun, begun_with_threads
 
 
 @pytest.fixture
 def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
     return begun(tmp_path, monkeypatch, "a")
-
-
-@pytest.fixture
-def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
-    return begun(tmp_path, monkeypatch, "a", "b")
 
 
 def test_a_new_snapshot_is_built_prepared_committed_and_saved(one: Story) -> None:
@@ -74,16 +70,20 @@ def test_a_dataset_may_have_an_interval_of_its_own(
     assert story.main.committed_ids == {"a": "s2"}
 
 
-def test_a_slow_look_delays_no_other_dataset(two: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", [choose_module, work_module], ids=["first", "in its turn"])
+def test_a_slow_look_delays_no_other_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object
+) -> None:
     """While the source of `a` does not answer, `b` is looked at, built and served."""
-    answers = Event()
+    monkeypatch.setattr(work_module, "STANDSTILL_SECONDS", 0.05)
+    two, answers = begun_with_threads(tmp_path, monkeypatch, "a", "b"), Event()
 
-    def slow(project: Project, dataset: Dataset, cache: Cache) -> object:
+    def slow(project: Project, dataset: Dataset, cache: Cache) -> Published:
         if dataset.id == "a":
             assert answers.wait(20)
         return look(project, dataset, cache)
 
-    monkeypatch.setattr(reloader_module, "look", slow)
+    monkeypatch.setattr(module, "look", slow)
     try:
         two.turn_until(lambda: two.main.committed_ids)
         assert two.main.committed_ids == {"b": "s1"}
@@ -97,37 +97,59 @@ def test_a_slow_look_delays_no_other_dataset(two: Story, monkeypatch: pytest.Mon
 def test_a_long_build_delays_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one dataset builds and many wait for their turn, a failing source is still seen."""
     names = [f"d{number}" for number in range(8)]
-    story, done = begun(tmp_path, monkeypatch, *names), Event()
+    story, done = begun_with_threads(tmp_path, monkeypatch, *names), Event()
     story.manifest("d7").unlink()
     story.builder.before = lambda _: done.wait(20)
     try:
         story.turn_until(lambda: story.datasets()["d7"]["attempt"])
         assert story.datasets()["d7"]["attempt"]["code"] == "manifest_missing"
-        assert sum(told["is_building"] for told in story.datasets().values()) == 1
+        story.turn_until(lambda: count(story, "is_building") + count(story, "is_queued") == 7)
+        assert count(story, "is_building") == 1
     finally:
         done.set()
     story.settle()
     assert story.main.committed_ids == dict.fromkeys(names[:7], "s1")
 
 
+def count(story: Story, what: str) -> int:
+    return sum(told[what] for told in story.datasets().values())
+
+
 def test_the_status_document(one: Story) -> None:
     """Everything that is known of a dataset besides what is served, in one shape."""
     one.settle()
     document = one.main.status()
-    assert set(document) == {"datasets", "cache_free_bytes"}
     assert document["cache_free_bytes"] > 0
+    assert (document["instance"], document["is_state_saved"]) == (0, True)
+    assert document["config"] == {
+        "sync_enabled": False,
+        "ok": True,
+        "revision": one.project.catalog.revision,
+        "pending": [],
+        "problems": [],
+        "checked_at": 0.0,
+    }
+    assert set(document) == {
+        *("datasets", "cache_free_bytes", "config", "instance", "is_state_saved")
+    }
     told = dict(document["datasets"]["a"])
     attempt = told.pop("attempt")
     assert told.pop("duration_seconds") == attempt["duration_seconds"]
     assert told == {
         "is_looking": False,
+        "is_queued": False,
         "is_building": False,
         "is_ok": True,
         "is_reachable": True,
+        "began_at": 1000.0,
         "looked_at": 1000.0,
         "outcomes": {"swapped": 1},
         "previous": None,
+        "pin": None,
+        "rolled_back": [],
+        "is_contract_pending": False,
         "quarantined": 0,
+        "quarantined_snapshots": [],
     }
     assert set(attempt) == set(Attempt.__dataclass_fields__)
     assert (attempt["snapshot_id"], attempt["code"], attempt["at"]) == ("s1", "", 1000.0)

@@ -8,9 +8,7 @@ import pytest
 
 from offloader.errors import SnapshotRefused, SourceUnavailable
 from offloader.service.state import Attempt
-from tests.projects import write_yaml
-from tests.service.building import loaded
-from tests.service.reloading import INTERVAL_SECONDS, Story, begun, dataset_document
+from tests.service.reloading import INTERVAL_SECONDS, Story, begun
 
 REFUSED = SnapshotRefused("too_few_rows", "0 rows, at least 1 wanted", "publish a repaired one")
 KILLED = SourceUnavailable("builder_killed", "the builder ended", "give it more memory")
@@ -33,7 +31,7 @@ def test_a_refused_snapshot_is_not_built_again(one: Story) -> None:
     one.builder.fails["a"] = REFUSED
     one.later()
     one.later()
-    one.restart("a")
+    one.restart()
     one.settle()
     assert one.builder.built() == ["a", "a"]
     assert one.main.committed_ids == {"a": "s1"}
@@ -61,10 +59,7 @@ def test_a_refused_snapshot_is_built_again_under_another_contract(one: Story) ->
     one.builder.fails["a"] = REFUSED
     one.settle()
     one.builder.fails.clear()
-    document = dataset_document("a", guards={"min_rows": 0})
-    write_yaml(one.root / "datasets" / "a.yml", document)
-    one.project = loaded(one.root)
-    one.restart()
+    one.configure(guards={"min_rows": 0})
     one.settle()
     assert one.main.committed_ids == {"a": "s1"}
 
