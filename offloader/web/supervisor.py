@@ -39,6 +39,8 @@ GAVE_UP_EXIT = 1
 WORKER_WEDGED_SECONDS = 10.0
 # The reloader writes to the cache volume, which may be slow; nobody waits for it.
 RELOADER_WEDGED_SECONDS = 30.0
+# What the reloader gets to write the state file, which names what is committed.
+STATE_WRITE_SECONDS = 0.5
 _LOOK_SECONDS = 0.02
 # What killing and leaving may take: the service has to be gone by OFFLOADER_SHUTDOWN_SECONDS.
 _MARGIN_SECONDS = 1.0
@@ -151,8 +153,7 @@ class Supervisor:
         told: set[int] = set()
         while alive := self._alive():
             for process in alive:
-                is_last = len(alive) == 1  # the reloader may be about to write what is served
-                if process.pid not in told and (is_last or not _is_reloader(process)):
+                if process.pid not in told and not self._is_about_to_write(process):
                     told.add(process.pid)
                     with suppress(ProcessLookupError):
                         os.kill(process.pid, signal.SIGTERM if _is_reloader(process) else FINISH)
@@ -165,6 +166,11 @@ class Supervisor:
             for port in self._ports:  # now nobody accepts: better refused than left waiting
                 with suppress(OSError):
                     port.shutdown(socket.SHUT_RDWR)
+
+    def _is_about_to_write(self, process: WorkerProcess) -> bool:
+        """Tell whether this is the reloader, and has just had something committed."""
+        since_seconds = time.time() - self._memory.control[Word.COMMITTED_AT_US] / 1e6
+        return _is_reloader(process) and 0 <= since_seconds < STATE_WRITE_SECONDS
 
     def _alive(self) -> list[WorkerProcess]:
         processes = list(self._manager.processes) if self._manager is not None else []

@@ -172,6 +172,7 @@ class World(Story):
         self.kills += 1
         self.fuse.step = ""
         self.begin()
+        self.see_config()  # as the watch does when it begins
 
     def kill_main(self) -> None:
         """Start main anew, and with it a reloader; damaged parts are put away as main does."""

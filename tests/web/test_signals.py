@@ -104,12 +104,14 @@ def test_a_signal_during_the_start_ends_it(
 
 SIGNALLED = """
 import signal
+import threading
 from offloader.service.main import memory
 
 load = memory.load_first_generation
 
 def load_signalled(*arguments):
     os.killpg(0, signal.{name})
+    threading.Event().wait({seconds})
     return load(*arguments)
 
 memory.load_first_generation = load_signalled
@@ -121,7 +123,7 @@ def test_a_signal_while_the_cache_is_loaded_ends_it(
     project: UsageProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     """Before anything was started there is nothing to drain."""
-    alter(monkeypatch, tmp_path, SIGNALLED.format(name=number.name))
+    alter(monkeypatch, tmp_path, SIGNALLED.format(name=number.name, seconds=60))
     with running(project.root, tmp_path / "cache", until="ended") as service:
         assert service.process.wait(timeout=10) == 0
     assert service.lines == []
@@ -131,7 +133,7 @@ def test_sighup_at_the_start_ends_nothing(
     project: UsageProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither main while it loads, nor anything that it has just started."""
-    alter(monkeypatch, tmp_path, SIGNALLED.format(name="SIGHUP"))
+    alter(monkeypatch, tmp_path, SIGNALLED.format(name="SIGHUP", seconds=0))
     with running(project.root, tmp_path / "cache", until="started") as service:
 
         def is_complete_in_spite_of_it() -> bool:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from offloader.errors import SnapshotRefused, SourceUnavailable
 from offloader.service.actions import Kind, Result
@@ -35,10 +35,12 @@ from tests.service.reloading import COLUMNS, dataset_document
 NAMES = st.sampled_from(["a", "b"])
 PEACE_SECONDS = 1000.0  # longer than any pause after a failure
 FULL = Refused("memory_limit", "9 MiB do not fit", "raise the limit")
-FAILURES = (
-    SourceUnavailable("builder_killed", "the builder ended", "give it more memory"),
-    SnapshotRefused("file_missing", "part-0 is not there", "publish it again"),
-)
+FAILURES = {
+    "killed": SourceUnavailable("builder_killed", "the builder ended", "give it more memory"),
+    "refused": SnapshotRefused("file_missing", "part-0 is not there", "publish it again"),
+}
+TROUBLE = ("main", "part", "published", *FAILURES)
+CHANGES = ("new", "new", "bad", "older", "id again", "back", "broken", "gone")
 
 
 @dataclass(frozen=True)
@@ -73,32 +75,34 @@ class Life(RuleBasedStateMachine):
             self.patch.undo()
             shutil.rmtree(self.folder)
 
+    @initialize()
+    def it_begins(self) -> None:
+        """Each dataset serves a snapshot and has one to go back to."""
+        self.world.settle()
+        for name in ("a", "b"):
+            self.world.publish_new(name)
+        self.everything_settles(200.0)
+
     # What sources do.
 
-    @rule(name=NAMES, rows=st.sampled_from([10, 10, 0]))
-    def a_source_publishes(self, name: str, rows: int) -> None:
-        self.world.publish_new(name, rows=rows)
-
-    @rule(name=NAMES)
-    def a_source_publishes_older_data(self, name: str) -> None:
-        self.world.publish_new(name, minutes=0)
-
-    @rule(name=NAMES, data=st.data())
-    def a_source_goes_back(self, name: str, data: st.DataObject) -> None:
-        raw = data.draw(st.sampled_from(self.world.published[name]))
-        self.world.manifest(name).write_bytes(raw)
-
-    @rule(name=NAMES, data=st.data())
-    def a_source_gives_an_id_twice(self, name: str, data: st.DataObject) -> None:
-        snapshot_id = data.draw(st.sampled_from(self.world.ids(name)))
-        self.world.publish(name, snapshot_id, minutes=700, rows=11)
-
-    @rule(name=NAMES, content=st.sampled_from([None, b"{"]))
-    def a_source_breaks(self, name: str, content: bytes | None) -> None:
-        if content is None:
-            self.world.manifest(name).unlink(missing_ok=True)
+    @rule(name=NAMES, what=st.sampled_from(CHANGES), data=st.data(), is_seen=st.booleans())
+    def a_source_changes(self, name: str, what: str, data: st.DataObject, is_seen: bool) -> None:
+        world, path = self.world, self.world.manifest(name)
+        if what in ("new", "bad"):
+            world.publish_new(name, rows=10 if what == "new" else 0)
+        elif what == "older":
+            world.publish_new(name, minutes=0)
+        elif what == "id again":
+            snapshot_id = data.draw(st.sampled_from(world.ids(name)))
+            world.publish(name, snapshot_id, minutes=700, rows=11)
+        elif what == "back":
+            path.write_bytes(data.draw(st.sampled_from(world.published[name])))
+        elif what == "broken":
+            path.write_bytes(b"{")
         else:
-            self.world.manifest(name).write_bytes(content)
+            path.unlink(missing_ok=True)
+        if is_seen:
+            self.everything_settles(200.0)
 
     # What operators do.
 
@@ -107,8 +111,11 @@ class Life(RuleBasedStateMachine):
         kind=st.sampled_from(["refresh", "rollback", "rebuild", "unpin", "pin", "quarantine"]),
         data=st.data(),
         accept=st.booleans(),
+        is_seen=st.booleans(),
     )
-    def an_operator_asks(self, name: str, kind: Kind, data: st.DataObject, accept: bool) -> None:
+    def an_operator_asks(
+        self, name: str, kind: Kind, data: st.DataObject, accept: bool, is_seen: bool
+    ) -> None:
         world, fields = self.world, dict[str, Any]()
         if kind in ("pin", "quarantine"):
             fields["snapshot_id"] = data.draw(st.sampled_from(["", *world.ids(name)]))
@@ -118,6 +125,8 @@ class Life(RuleBasedStateMachine):
         served = world.served(name)
         digest = served["manifest_digest"] if served else ""
         self.answers.append(Asked(name, kind, digest, world.ask(kind, name, **fields)))
+        if is_seen:
+            self.everything_settles(0.0)
 
     def _note_wish(self, name: str, kind: Kind, fields: dict[str, Any]) -> None:
         """Remember what this may lead to, before anybody knows whether it does."""
@@ -166,27 +175,29 @@ class Life(RuleBasedStateMachine):
 
     # What goes wrong.
 
-    @rule(name=NAMES, error=st.sampled_from(FAILURES))
-    def builds_fail(self, name: str, error: Exception) -> None:
-        self.world.builder.fails[name] = error
+    @rule(name=NAMES, what=st.sampled_from(TROUBLE), data=st.data())
+    def something_goes_wrong(self, name: str, what: str, data: st.DataObject) -> None:
+        """The next build fails, for now or for good, or main refuses the next generation."""
+        world = self.world
+        if what == "main":
+            world.main.answer = self._refuse
+        elif what == "part":
+            parts = sorted(world.cache.root.glob(f"segments/{name}/*"))
+            if parts:
+                data.draw(st.sampled_from(parts)).write_bytes(b"damaged")
+        else:
+            world.builder.before = lambda _: self._meanwhile(name, what)
 
-    @rule()
-    def builds_work_again(self) -> None:
-        self.world.builder.fails.clear()
+    def _refuse(self, _: dict[str, str]) -> Refused:
+        self.world.main.answer = None
+        return FULL
 
-    @rule()
-    def main_refuses(self) -> None:
-        def answer(_: dict[str, str]) -> Refused:
-            self.world.main.answer = None
-            return FULL
-
-        self.world.main.answer = answer
-
-    @rule(data=st.data())
-    def a_part_is_damaged(self, data: st.DataObject) -> None:
-        parts = sorted(self.world.cache.root.glob("segments/*/*"))
-        if parts:
-            data.draw(st.sampled_from(parts)).write_bytes(b"damaged")
+    def _meanwhile(self, name: str, what: str) -> None:
+        self.world.builder.before = lambda _: None
+        if what == "published":
+            self.world.publish_new(name)
+        else:
+            raise FAILURES[what]
 
     @rule(step=st.sampled_from(STEPS))
     def the_reloader_is_to_be_killed(self, step: str) -> None:
@@ -198,14 +209,6 @@ class Life(RuleBasedStateMachine):
         self.world.kill_main()
 
     # Time.
-
-    @rule(name=NAMES)
-    def a_source_publishes_during_the_next_build(self, name: str) -> None:
-        def publish(_: str) -> None:
-            self.world.builder.before = lambda _: None
-            self.world.publish_new(name)
-
-        self.world.builder.before = publish
 
     @rule(seconds=st.sampled_from([0.0, 2.0, 200.0]))
     def a_turn_is_taken(self, seconds: float) -> None:
@@ -228,7 +231,6 @@ class Life(RuleBasedStateMachine):
         """Everything works again, and has the time to: now every wish must be fulfilled."""
         world = self.world
         world.fuse.step, world.main.answer = "", None
-        world.builder.fails.clear()
         world.builder.before = lambda _: None
         for _ in range(3):
             world.now += PEACE_SECONDS
@@ -303,6 +305,7 @@ class Life(RuleBasedStateMachine):
             self._hear(asked, asked.answer.result(timeout=0))
 
     def _hear(self, asked: Asked, result: Result) -> None:
+        event(f"{asked.kind}: {result.outcome} {result.code}")
         assert result.outcome in ("done", "unchanged") or (result.code and result.message)
         if result.outcome != "done":
             return
