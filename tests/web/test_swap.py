@@ -153,6 +153,6 @@ def test_a_broken_manifest_never_swaps_in(project: UsageProject, tmp_path: Path)
 def _await_code(service: Running, code: str) -> None:
     def is_told() -> bool:
         attempt = service.diagnostics()["datasets"]["usage"]["last_attempt"]
-        return bool(attempt["code"] == code)
+        return bool(attempt and attempt["code"] == code)
 
     service.wait(is_told, 15.0)
