@@ -13,6 +13,8 @@ _SCRIPT = """#!{python}
 import os
 import sys
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before anything is imported: its threads take signals
+
 {statements}
 
 from offloader.cli.main import main
