@@ -43,6 +43,7 @@ from offloader.service.state import Held
 from offloader.shared.slots import Head
 
 LOOKS_AT_ONCE = 64  # threads: most of them wait, for a source or for their turn to build
+ACTIONS_AT_ONCE = 16  # as many as the action server takes
 HEARTBEAT_SECONDS = 0.5
 COLLECT_AGAIN_SECONDS = 120.0
 
@@ -77,6 +78,8 @@ class Reloader:
         # Not queue.Queue: a signal handler may put too, while the same thread takes.
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look")
+        # Their own: an operator must not wait behind a thread that waits for its turn to build.
+        self._asked = ThreadPoolExecutor(ACTIONS_AT_ONCE, thread_name_prefix="action")
         self._chance = random.Random(os.getpid())
         self._serving = Serving(self._cache, link.committed)
         self._swapper = Swapper(self._cache, link, self._serving)
@@ -226,7 +229,7 @@ class Reloader:
         is_known = action.dataset in self._due
         task = self._task(action.dataset) if is_known else None
         if self._operations.begin(action, answer, task) and task is not None:
-            self._pool.submit(self._check, action, replace(task, wish="follow", target=None))
+            self._asked.submit(self._check, action, replace(task, wish="follow", target=None))
 
     def _check(self, action: Action, task: Task) -> None:
         verdict = self._operations.check(action, task)
@@ -253,7 +256,7 @@ class Reloader:
             self._operations.end_without_work(verdict)
             return
         quarantined = verdict.task.quarantined - {verdict.accepts}
-        self._pool.submit(self._do, replace(verdict.task, known=known, quarantined=quarantined))
+        self._asked.submit(self._do, replace(verdict.task, known=known, quarantined=quarantined))
 
     def _see_config(self, seen: ConfigSeen) -> None:
         """Take a changed config over at once, as far as it needs no build."""
