@@ -22,13 +22,13 @@ from offloader.service.cache import Cache
 from offloader.service.generation_document import entry_of, kept_manifest
 from offloader.service.lease import Lease, lease
 from offloader.service.main.warm_start import warm_document
-from offloader.service.quarantine import mark, put_away
+from offloader.service.quarantine import mark, marks, put_away
 from offloader.service.reloader import ledger as ledger_module
 from offloader.service.reloader import operations as operations_module
 from offloader.service.reloader import reloader as reloader_module
 from offloader.service.reloader import work as work_module
 from offloader.service.reloader.main_link import Prepared, Refused
-from offloader.service.state import load_state, save_state
+from offloader.service.state import DatasetState, load_state, save_state
 from offloader.shared.file_lock import close_lock
 from tests.service.building import loaded
 from tests.service.fake_main import Document, FakeBuilder, FakeMain, is_sound
@@ -46,10 +46,11 @@ class Killed(BaseException):
 
 
 class Fuse:
-    """Kills the reloader when it comes to a certain step."""
+    """Kills the reloader, or main with it, when it comes to a certain step."""
 
-    def __init__(self) -> None:
-        self.step = ""
+    def __init__(self, step: str = "", *, is_main: bool = False) -> None:
+        self.step = step
+        self.is_main = is_main
 
     def pass_by(self, step: str) -> None:
         if step == self.step:
@@ -83,16 +84,16 @@ class WatchedMain(FakeMain):
 class Builder(FakeBuilder):
     """A builder that dies, and that remembers what it brought to a good end."""
 
-    def __init__(self, fuse: Fuse) -> None:
+    def __init__(self, world: World) -> None:
         super().__init__()
-        self._fuse = fuse
+        self._world = world
         self.good: set[str] = set()
 
     def __call__(self, job: Document, on_standstill: Callable[[], None]) -> int:
-        self._fuse.pass_by("before_build")
+        self._world.fuse.pass_by("before_build")
         written = super().__call__(job, on_standstill)
         self.good.add(Path(job["manifest_copy"]).name)
-        self._fuse.pass_by("after_build")
+        self._world.fuse.pass_by("after_build")
         return written
 
 
@@ -114,7 +115,7 @@ class World(Story):
         self._minutes = 0
         self._mains: list[FakeMain] = []
         super().__init__(folder, "a", "b", guards=GUARDS)
-        self.builder = self.good_builder = Builder(self.fuse)
+        self.builder = self.good_builder = Builder(self)
         self.now = time.time()  # the collector compares it with the times of files
         self._patch(patch)
         self.begin()
@@ -129,16 +130,23 @@ class World(Story):
         super().publish(name, snapshot_id, **{"rows": 10, **fields})
         self.published[name].append(self.manifest(name).read_bytes())
 
+    def id_of(self, name: str, which: str) -> str:
+        """Return the id of the previous snapshot, of what the source has, or of the oldest."""
+        known = load_state(self.cache.state).datasets.get(name, DatasetState())
+        source = self.source(name)
+        found = {
+            "previous": known.previous.snapshot_id if known.previous else "",
+            "source": source.snapshot_id if source else "",
+            "oldest": "s1",
+        }
+        return found.get(which, "")
+
     def source(self, name: str) -> Manifest | None:
         """Return what a source has now, None for nothing that can be read."""
         try:
             return parse_manifest(self.manifest(name).read_bytes(), "manifest.json")
         except Exception:
             return None
-
-    def ids(self, name: str) -> list[str]:
-        """Return every id that was ever published."""
-        return sorted({one.snapshot_id for one in self.manifests(name)})
 
     def digests(self, name: str, snapshot_id: str) -> set[str]:
         """Return the digests of everything that was published under an id."""
@@ -160,7 +168,11 @@ class World(Story):
             yield
             self.fuse.pass_by("at_once")
         except Killed:
-            self.revive()
+            self.kills += 1
+            if self.fuse.is_main:
+                self.kill_main()
+            else:
+                self.revive()
 
     def revive(self) -> None:
         """Start a reloader after the one before was killed: its locks are gone, its files not."""
@@ -169,10 +181,11 @@ class World(Story):
             if descriptor is not None:
                 close_lock(descriptor)
         self._leases.clear()
-        self.kills += 1
-        self.fuse.step = ""
+        self.fuse = Fuse()
+        is_seen = self.reloader._desired.documents == loaded(self.root).documents
         self.begin()
-        self.see_config()  # as the watch does when it begins
+        if not is_seen:
+            self.see_config()  # as the watch does when it begins
 
     def kill_main(self) -> None:
         """Start main anew, and with it a reloader; damaged parts are put away as main does."""
@@ -223,6 +236,11 @@ class World(Story):
                 put_away(self.cache, name, [part_id], "damaged", self.now)
             if not damaged:
                 break
+        for name, entry in document["snapshots"].items():
+            known, digest = saved.datasets[name], entry["snapshot"]["manifest_digest"]
+            away = {one.manifest_digest for one in known.rolled_back}
+            away |= {one.manifest_digest for one in marks(self.cache, name)}
+            assert digest not in away or digest == known.accepted, f"{name} begins with {digest}"
         if document["snapshots"]:
             self.check_served(document)
         self._mains.append(WatchedMain(self.cache, document, self))

@@ -95,7 +95,7 @@ class Story:
             clock=lambda: self.now,
         )
         if not self.is_threaded:
-            self.reloader._pool = self.jobs  # type: ignore[assignment]
+            self.reloader._pool = self.reloader._asked = self.jobs  # type: ignore[assignment]
 
     def restart(self, *without: str) -> None:
         """Start main anew, which serves what the cache holds, and a reloader."""

@@ -82,7 +82,7 @@ def _newer(task: Task, cache: Cache) -> Published | None:
         return None
     with suppress(SnapshotError):
         named = _named(task, cache)
-        return None if isinstance(named, str) else named
+        return None if isinstance(named, str) or _has_failed(task, named) else named
     return None
 
 

@@ -206,6 +206,8 @@ def _served(known: DatasetState, entry: Mapping[str, Any] | None) -> DatasetStat
         previous = known.active or known.previous
         return replace(known, active=None, previous=previous, copy=0)
     snapshot = Snapshot(**entry["snapshot"])
+    if known.accepted == snapshot.manifest_digest:
+        known = replace(known, accepted="")
     is_back = known.previous is not None and snapshot == known.previous
     is_other = known.active is not None and snapshot != known.active
     known = known.replaced_by(snapshot) if is_back and is_other else known.activated(snapshot)

@@ -134,6 +134,10 @@ class Operations:
             message = f"{served} is served on every worker"
             self.end(name, Result("done", message, "", "", operation.from_snapshot, served))
             return
+        if operation.action.kind == "unpin":  # that it is, whatever came in between
+            message = "the dataset follows its source again"
+            self.end(name, Result("done", message, "", "", operation.from_snapshot, served))
+            return
         message = "another snapshot or config came in between"
         hint = "look at what is served now, then ask again"
         self.end(name, Result("refused", message, "dataset_changed", hint, served, served))

@@ -62,7 +62,9 @@ def allow(action: Action, task: Task, cache: Cache) -> Allowed:
 def before_work(allowed: Allowed, known: DatasetState) -> DatasetState:
     """Return what is known of the dataset as soon as the action is allowed."""
     if allowed.accepts:
+        is_active = known.active is not None and known.active.manifest_digest == allowed.accepts
         known = known.accepting(allowed.accepts)
+        known = replace(known, accepted="") if is_active else known
     if allowed.action.kind == "unpin":
         known = replace(known, pin="")
     if allowed.action.kind == "pin" and not allowed.has_work and known.active:
@@ -89,8 +91,7 @@ def is_outdated(allowed: Allowed, known: DatasetState) -> bool:
 
 def after_swap(wish: Wish, known: DatasetState, snapshot: Snapshot) -> DatasetState:
     """Return what is known of the dataset once the snapshot of a task is served."""
-    if known.accepted != snapshot.manifest_digest:  # it counts until another one comes
-        known = replace(known, accepted="")
+    known = replace(known, accepted="")  # an operator's word counts once
     if wish in ("rollback", "quarantine"):
         return known.replaced_by(snapshot)
     known = known.activated(snapshot)

@@ -118,12 +118,16 @@ def test_a_quarantine_needs_something_to_serve_instead(desk: Desk) -> None:
     assert desk.refusal("quarantine")[0] == "nothing_served"
 
 
-def test_what_was_accepted_counts_until_another_snapshot_comes(desk: Desk) -> None:
-    """A source that goes back to it later must be refused as older."""
+def test_a_word_of_an_operators_counts_once(desk: Desk) -> None:
+    """A source that goes back later is refused as ever, and what is served can be put away."""
     known = desk.known.accepting(desk.digest("s1"))
-    served = after_swap("follow", known, desk.seen["s1"])
-    assert served.accepted == desk.digest("s1")
-    assert after_swap("follow", served, desk.seen["s3"]).accepted == ""
+    assert after_swap("follow", known, desk.seen["s1"]).accepted == ""
+    assert after_swap("follow", known, desk.seen["s3"]).accepted == ""
+    desk.quarantine("s2")
+    desk.story.publish("a", "s2", minutes=1)
+    allowed = desk.ask("refresh", accept=True)
+    assert allowed.accepts == desk.digest("s2")
+    assert before_work(allowed, desk.known) == desk.known
 
 
 def test_every_action_is_one_audit_line(caplog: pytest.LogCaptureFixture) -> None:

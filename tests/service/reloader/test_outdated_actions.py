@@ -42,6 +42,12 @@ def test_what_a_look_was_quicker_with_is_done(tmp_path: Path, kind: Kind) -> Non
     assert (done.outcome, done.from_snapshot, done.to_snapshot) == ("done", "old", "new")
 
 
+def test_an_unpin_is_done_whatever_came_in_between(tmp_path: Path) -> None:
+    """The pin is gone: to say otherwise would have the operator look for it."""
+    done = outdated(tmp_path, "unpin", "other")
+    assert (done.outcome, done.from_snapshot, done.to_snapshot) == ("done", "old", "other")
+
+
 @pytest.mark.parametrize(("kind", "served"), [("refresh", "other"), ("pin", "new")])
 def test_anything_else_is_refused(tmp_path: Path, kind: Kind, served: str) -> None:
     """Another snapshot came in between, or the wish itself was not noted: ask again."""
