@@ -19,12 +19,16 @@ from tests.service.reloader_world import GUARDS, World
 
 @dataclass(frozen=True)
 class Asked:
-    """An action that waits for its answer; `served` is the digest of what was served then."""
+    """An action that waits for its answer; `served` is the digest of what was served then.
+
+    `wanted` is the id of the snapshot it is about.
+    """
 
     name: str
     kind: Kind
     is_accepting: bool
     served: str
+    wanted: str
     answer: Future[Result]
 
 
@@ -59,7 +63,8 @@ class Wishes:
             world.accepted[name] |= {source.digest} if source else set()
         digest = served["manifest_digest"] if served else ""
         accept = fields.get("accept", False)
-        self.waiting.append(Asked(name, kind, accept, digest, world.ask(kind, name, **fields)))
+        answer = world.ask(kind, name, **fields)
+        self.waiting.append(Asked(name, kind, accept, digest, wanted, answer))
 
     def note_source(self, name: str) -> None:
         """Note that a source has something else, which an operator may accept with the rest."""
@@ -89,7 +94,8 @@ class Wishes:
         world, served, known = self.world, self.world.served(name), self._known(name)
         assert (asdict(known.active) if known.active else None) == served
         assert self.pins[name] is None or known.pin == self.pins[name]
-        assert known.active is None or not self._is_away(name, known.active.manifest_digest)
+        is_away = known.active is not None and self._is_away(name, known.active.manifest_digest)
+        assert not is_away or self.is_stuck(name)
         pin = self.config_pins[name] or known.pin
         if pin and name not in self.forgotten and self._is_to_be_had(name, pin):
             assert served
@@ -125,7 +131,8 @@ class Wishes:
         if asked.kind == "rollback":
             self.away[asked.name].add(asked.served)
         if asked.kind == "quarantine":
-            self.away[asked.name] |= self._marked(asked.name)
+            digests = self.world.digests(asked.name, asked.wanted)
+            self.away[asked.name] |= self._marked(asked.name) & digests
 
     def _forget_answers(self) -> None:
         """The reloader is gone: what it was about to do may have been done or not."""

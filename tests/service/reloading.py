@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -71,11 +71,12 @@ class Story:
         minutes: int = 0,
         dataset_id: str | None = None,
         rows: int = 0,
+        columns: Sequence[tuple[str, str]] = COLUMNS,
     ) -> None:
         """Publish a snapshot whose watermark is `minutes` after that of the others."""
         watermark = f"2026-06-01T{minutes // 60:02}:{minutes % 60:02}:00Z"
         document = manifest_document(
-            dataset_id or name, COLUMNS, [], snapshot_id=snapshot_id, watermark=watermark
+            dataset_id or name, columns, [], snapshot_id=snapshot_id, watermark=watermark
         )
         if rows:
             file = {"path": "x.csv", "format": "csv", "row_count": rows, "size_bytes": 9 * rows}
