@@ -67,8 +67,8 @@ class ConfigWatch:
             before, found = found, fingerprint(self._location)
             if before == found:
                 break
-        self._told = found
         self._tell(read_project(self._location))
+        self._told = found
 
     def _run(self) -> None:
         if self._interval_seconds:

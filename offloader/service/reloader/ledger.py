@@ -15,6 +15,7 @@ from offloader.service.cache import Cache
 from offloader.service.composition import contracts_of
 from offloader.service.generation_document import entry_of, kept_manifest
 from offloader.service.quarantine import Mark, marks, quarantined_parts
+from offloader.service.reloader.look import find_kept
 from offloader.service.reloader.status import Progress
 from offloader.service.reloader.task import Step
 from offloader.service.state import (
@@ -183,8 +184,18 @@ class Ledger:
     def _held(self, name: str, known: DatasetState, catalogs: tuple[Catalog, ...]) -> Held:
         latest = known.rolled_back[-1:]
         kept = {s.manifest_digest for s in (known.active, known.previous, *latest) if s}
+        pins = {known.pin, *(c.datasets[name].pin for c in catalogs if name in c.datasets)}
+        kept |= {digest for pin in pins if pin for digest in self._pinned(name, known, pin)}
         ids = {i for digest in kept for c in catalogs for i in self._part_ids(name, digest, c)}
         return Held(tuple(sorted(ids)), tuple(sorted(kept)))
+
+    def _pinned(self, name: str, known: DatasetState, pin: str) -> list[str]:
+        """Return the digest of a pinned snapshot, also while another one is served."""
+        served = [s.manifest_digest for s in known.snapshots() if s.snapshot_id == pin]
+        if served:
+            return served
+        found = find_kept(self._cache, name, pin)
+        return [found.manifest.digest] if found else []
 
     def _part_ids(self, name: str, digest: str, catalog: Catalog) -> tuple[str, ...]:
         """Return the ids of a snapshot's parts; none when it cannot be served under a catalog."""

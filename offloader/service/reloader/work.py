@@ -96,9 +96,8 @@ class Work:
         entry = entry_of(task.project.catalog, task.name, manifest, _copy(task, manifest))
         held = self._lease(task, manifest, entry)
         try:
-            kept(
-                task, self._cache, Snapshot.of(manifest)
-            )  # it may have been collected before the lease
+            # Before the lease it may have been collected.
+            kept(task, self._cache, Snapshot.of(manifest))
             if not self._make(task, chosen, entry) or self._is_overtaken(task, manifest):
                 release(held)
                 return Done(task, is_overtaken=True)
@@ -186,12 +185,13 @@ class Work:
         """Tell whether the source names another snapshot by now.
 
         Not twice in a row: a source that publishes faster than a build takes would starve it. One
-        that went back to what is served takes its snapshot away in any case. What is served is
-        only brought under a new contract: that waits for nothing.
+        that went back to what is served takes its snapshot away in any case. What is served, or
+        was before its parts were lost, is not what the source names anyway.
         """
         active = task.known.active
-        is_active = active is not None and active.manifest_digest == manifest.digest
-        if task.target is not None or task.pin or is_active:
+        had = active or task.known.previous
+        is_had = had is not None and had.manifest_digest == manifest.digest
+        if task.target is not None or task.pin or is_had:
             return False
         with suppress(SnapshotError):
             now = look(task.project, task.dataset, self._cache).manifest
