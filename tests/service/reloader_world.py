@@ -182,7 +182,8 @@ class World(Story):
                 close_lock(descriptor)
         self._leases.clear()
         self.fuse = Fuse()
-        is_seen = self.reloader._desired.documents == loaded(self.root).documents
+        is_known = self.reloader._desired.documents == loaded(self.root).documents
+        is_seen = is_known and self.reloader._events.empty()
         self.begin()
         if not is_seen:
             self.see_config()  # as the watch does when it begins

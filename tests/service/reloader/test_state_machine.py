@@ -191,13 +191,14 @@ class Life(RuleBasedStateMachine):
         self.world.builder.before = lambda _: None
         if what == "published":
             self.world.publish_new(name)
+            self.wishes.note_source(name)
         else:
             raise FAILURES[what]
 
 
 Life.TestCase.settings = settings(
-    max_examples=30,
-    stateful_step_count=20,
+    max_examples=40,
+    stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
