@@ -43,9 +43,9 @@ def rows_to_read(plan: Plan, bound: Bound, located: Located) -> int:
     """
     if plan.endpoint.is_aggregate or located.residual:
         return located.count
-    if is_in_order(plan, located):
+    if is_in_order(located):
         return min(located.count, bound.limit)
-    if can_narrow(plan, located):
+    if can_narrow(located):
         return min(located.count, bound.offset + bound.limit)
     return located.count
 
@@ -58,7 +58,7 @@ def run(plan: Plan, bound: Bound, tenant: str | None, located: Located | None = 
     located = located or locate(plan, bound, tenant)
     if plan.endpoint.is_aggregate:
         return _run_groups(plan, bound, located)
-    rows, count = rows_to_page(plan, located, bound.offset, bound.limit)
+    rows, count = rows_to_page(located, bound.offset, bound.limit)
     columns = tuple(read_cells(plan.outputs[alias].view, rows) for alias in bound.columns)
     shown = row_count(rows)
     return _result(columns, shown, count, bound, rows_to_read(plan, bound, located))

@@ -6,7 +6,7 @@ same column can only narrow it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,18 +22,22 @@ from offloader.query.conditions import (
 from offloader.query.filters import Residual
 from offloader.query.params import Bound
 from offloader.query.plan import Plan
+from offloader.query.shape import Candidate, Ordering, Shape, ordering, scan_order, shape_of
 from offloader.segment.read import ColumnView, PathView, Rows
 
 Span = tuple[int, int]
+# Lists on several key columns are looked up value by value while there are so few of them.
+MAX_LOOK_UPS = 400
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Located:
     """Where a request's rows are: `spans` of positions in `path`, or of base rows without one.
 
     Rows must still meet `residual`. `fixed` are the columns that hold one value in all of them.
-    They come sorted by `sorted_by` (ascending, nulls last), then in source order.
-    `prefix` and `bounds` are what the path was asked; `is_listed` that a list was, value by value.
+    They come sorted by `sorted_by` (ascending, nulls last), then in source order; `ordering`
+    compares that with the contract's order. `prefix` and `bounds` are what the path was asked;
+    `is_listed` that a list was, value by value.
     """
 
     path: PathView | None
@@ -41,6 +45,7 @@ class Located:
     residual: tuple[Residual, ...]
     fixed: frozenset[str]
     sorted_by: tuple[str, ...]
+    ordering: Ordering
     prefix: tuple[Physical, ...] = ()
     bounds: Interval | None = None
     is_listed: bool = False
@@ -48,6 +53,8 @@ class Located:
     @property
     def count(self) -> int:
         """How many rows the spans hold."""
+        if len(self.spans) == 1:
+            return self.spans[0][1] - self.spans[0][0]
         return sum(end - start for start, end in self.spans)
 
     def rows(self) -> Rows:
@@ -62,6 +69,89 @@ class Located:
         return np.concatenate([row_numbers(part) for part in parts])
 
 
+_NO_ORDERING = Ordering((), is_met=True, narrows=False)
+
+
+def nothing() -> Located:
+    """Return the place of no row."""
+    return Located(None, (), (), frozenset(), (), _NO_ORDERING)
+
+
+def locate(plan: Plan, bound: Bound, tenant: str | None) -> Located:
+    """Choose the access path with the longest usable prefix and look the request up in it.
+
+    Among equals the one with a range, then with the fewest rows, then with the fewest checks left,
+    then in the wanted order is taken. A tenant or a value that no row holds locates nothing.
+    """
+    shape = shape_of(plan, bound.values)
+    if shape is None:
+        return _locate_unshaped(plan, bound, tenant)
+    points: list[Physical] = []
+    for point in shape.points:
+        value = point.find(bound.values[point.param] if point.param else tenant)
+        if value is None:
+            return nothing()
+        points.append(value)
+    intervals: list[Interval] = []
+    for item in shape.ranges:
+        interval = item.interval(bound.values)
+        if interval.is_empty:
+            return nothing()
+        intervals.append(interval)
+    if len(shape.candidates) == 1:
+        return _look_up(plan, shape, shape.candidates[0], points, intervals)
+    found = [_look_up(plan, shape, one, points, intervals) for one in shape.candidates]
+    return min(found, key=_cost)
+
+
+def _look_up(
+    plan: Plan,
+    shape: Shape,
+    candidate: Candidate,
+    points: Sequence[Physical],
+    intervals: Sequence[Interval],
+) -> Located:
+    path, bounds = candidate.path, None
+    prefix = tuple([points[number] for number in candidate.points])
+    if path is None:
+        span = (0, plan.segment.row_count)
+    elif candidate.bounds >= 0:
+        bounds = intervals[candidate.bounds]
+        span = path.find(prefix, bounds.low, bounds.high)
+    else:
+        span = path.find(prefix)
+    residual: tuple[Residual, ...] = ()
+    if candidate.loose_points or candidate.loose_ranges:
+        residual = tuple(_loose(shape, candidate, points, intervals))
+    return Located(
+        path,
+        (span,) if span[0] < span[1] else (),
+        residual,
+        shape.fixed,
+        candidate.sorted_by,
+        candidate.ordering,
+        prefix,
+        bounds,
+    )
+
+
+def _loose(
+    shape: Shape,
+    candidate: Candidate,
+    points: Sequence[Physical],
+    intervals: Sequence[Interval],
+) -> Iterator[Residual]:
+    for number in candidate.loose_points:
+        yield shape.points[number].view, Interval(points[number], points[number])
+    for number in candidate.loose_ranges:
+        yield shape.ranges[number].view, intervals[number]
+
+
+def _cost(located: Located) -> tuple[int, int, bool]:
+    order = located.ordering
+    return located.count, len(located.residual), not (order.is_met or order.narrows)
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """All conditions of a request: one interval a column, and lists and exceptions beside it."""
@@ -71,27 +161,32 @@ class _Asked:
     others: Sequence[Residual]
 
 
-def locate(plan: Plan, bound: Bound, tenant: str | None) -> Located:
-    """Choose the access path with the longest usable prefix and look the request up in it.
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """How a path serves a request: lists and points on its first key columns, then bounds."""
 
-    Among equals the one with a range, then with the fewest rows, then with the fewest checks left,
-    then in the wanted order is taken. A tenant or a value that no row holds locates nothing.
-    """
+    path: PathView
+    columns: tuple[str, ...]
+    prefixes: tuple[tuple[Physical, ...], ...]
+    lists: tuple[OneOf, ...]
+    bounds: Interval | None
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """How many key columns are used for equality, and whether a range follows."""
+        return len(self.columns), int(self.bounds is not None)
+
+
+def _locate_unshaped(plan: Plan, bound: Bound, tenant: str | None) -> Located:
     asked = _asked(plan, bound, tenant)
     if asked is None:
-        return Located(None, (), (), frozenset(), ())
-    best: tuple[int, int] = (0, 0)
-    candidates: list[PathView] = []
-    for path in plan.paths:
-        score = _score(path, asked)
-        if score > best:
-            best, candidates = score, [path]
-        elif score == best and score > (0, 0):
-            candidates.append(path)
-    if not candidates:
+        return nothing()
+    uses = [_use(path, asked) for path in plan.paths]
+    best = max((use.score for use in uses), default=(0, 0))
+    if best == (0, 0):
         return _scan(plan, asked)
-    found = [_look_up(path, best, asked) for path in candidates]
-    return min(found, key=lambda located: _cost(plan, located))
+    found = [_look_up_use(plan, use, asked) for use in uses if use.score == best]
+    return min(found, key=_cost)
 
 
 def _asked(plan: Plan, bound: Bound, tenant: str | None) -> _Asked | None:
@@ -120,74 +215,77 @@ def _asked(plan: Plan, bound: Bound, tenant: str | None) -> _Asked | None:
     return _Asked(views, intervals, others)
 
 
-def _score(path: PathView, asked: _Asked) -> tuple[int, int]:
-    """Return how many key columns are equalled, and whether a range or list follows."""
-    length = 0
+def _use(path: PathView, asked: _Asked) -> _Use:
+    """Walk the key columns as long as the request names values for them."""
+    prefixes: list[tuple[Physical, ...]] = [()]
+    columns: list[str] = []
+    lists: list[OneOf] = []
+    bounds = None
     for name in path.key_columns:
-        interval = asked.intervals.get(name)
-        if interval is None:
-            return length, int(_listed(name, asked) is not None)
-        if not interval.is_point:
-            return length, int(interval != Interval())
-        length += 1
-    return length, 0
+        interval, listed = asked.intervals.get(name), _listed(name, asked)
+        if interval is not None and interval.is_point:
+            values: tuple[Physical, ...] = (_point(interval),)
+        elif interval is not None:
+            bounds = None if interval == Interval() else interval
+            break
+        elif listed is not None and len(prefixes) * len(listed.values) <= MAX_LOOK_UPS:
+            values = listed.values
+            lists.append(listed)
+        else:
+            break
+        prefixes = [(*prefix, value) for prefix in prefixes for value in values]
+        columns.append(name)
+    return _Use(path, tuple(columns), tuple(prefixes), tuple(lists), bounds)
 
 
-def _look_up(path: PathView, score: tuple[int, int], asked: _Asked) -> Located:
-    length, has_next = score
-    used = set(path.key_columns[:length])
-    prefix = tuple(_point(asked.intervals[name]) for name in path.key_columns[:length])
-    listed, bounds = None, None
-    if has_next:
-        following = path.key_columns[length]
-        bounds = asked.intervals.get(following)
-        listed = None if bounds is not None else _listed(following, asked)
-        used.add(following)
-    if listed is not None:
-        spans = tuple(path.find((*prefix, value)) for value in listed.values)
-    elif bounds is not None:
-        spans = (path.find(prefix, bounds.low, bounds.high),)
+def _look_up_use(plan: Plan, use: _Use, asked: _Asked) -> Located:
+    path, bounds = use.path, use.bounds
+    used, next_key = set(use.columns), None
+    following = path.key_columns[len(used) : len(used) + 1]
+    if bounds is not None:
+        used.update(following)
+        spans = (path.find(prefix, bounds.low, bounds.high) for prefix in use.prefixes)
     else:
-        spans = (path.find(prefix),)
+        spans = (path.find(prefix) for prefix in use.prefixes)
+    residual = _residual(asked, used, use.lists)
+    if not residual and not use.lists:
+        next_key = next(iter(following), None)
     fixed = _fixed(asked)
+    sorted_by = tuple(name for name in path.columns if name not in fixed)
     return Located(
         path=path,
         spans=tuple(span for span in spans if span[0] < span[1]),
-        residual=_residual(asked, used, listed),
+        residual=residual,
         fixed=fixed,
-        sorted_by=tuple(name for name in path.columns if name not in fixed),
-        prefix=prefix,
+        sorted_by=sorted_by,
+        ordering=ordering(plan, fixed, sorted_by, next_key),
+        prefix=use.prefixes[0],
         bounds=bounds,
-        is_listed=listed is not None,
+        is_listed=bool(use.lists),
     )
-
-
-def _cost(plan: Plan, located: Located) -> tuple[int, int, bool]:
-    names = (plan.outputs[alias].view.name for alias, _ in plan.order)
-    order = tuple(name for name in names if name not in located.fixed)
-    is_unordered = located.sorted_by[: max(1, len(order))] != order
-    return located.count, len(located.residual), is_unordered
 
 
 def _scan(plan: Plan, asked: _Asked) -> Located:
-    segment, fixed = plan.segment, _fixed(asked)
-    order = () if segment.tenant_column is None else (segment.tenant_column,)
+    fixed = _fixed(asked)
+    sorted_by = scan_order(plan, fixed)
     return Located(
         path=None,
-        spans=((0, segment.row_count),),
-        residual=_residual(asked, set(), None),
+        spans=((0, plan.segment.row_count),),
+        residual=_residual(asked, set(), ()),
         fixed=fixed,
-        sorted_by=tuple(name for name in order if name not in fixed),
+        sorted_by=sorted_by,
+        ordering=ordering(plan, fixed, sorted_by, None),
     )
 
 
-def _residual(asked: _Asked, used: set[str], listed: OneOf | None) -> tuple[Residual, ...]:
+def _residual(asked: _Asked, used: set[str], lists: Sequence[OneOf]) -> tuple[Residual, ...]:
     intervals = (
         (asked.views[name], interval)
         for name, interval in asked.intervals.items()
         if name not in used
     )
-    return (*intervals, *(item for item in asked.others if item[1] is not listed))
+    others = (item for item in asked.others if not any(item[1] is listed for listed in lists))
+    return (*intervals, *others)
 
 
 def _fixed(asked: _Asked) -> frozenset[str]:

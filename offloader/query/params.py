@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from json import JSONEncoder
-from typing import Protocol
+from functools import partial
 
 from offloader.catalog.model import RESERVED_PARAMS, Endpoint, Param, ParamValue
 from offloader.catalog.values import (
@@ -19,27 +18,47 @@ from offloader.catalog.values import (
 from offloader.errors import RequestError
 from offloader.query.query_string import invalid_param, parse_query
 
-__all__ = ["MAX_OFFSET", "Bound", "bind", "parse_query"]
+__all__ = ["MAX_OFFSET", "Bound", "Signature", "bind", "make_signature", "parse_query"]
 
 MAX_OFFSET = 2**32 - 1  # a segment's row numbers are 32 bits: every row can be reached
 
 _INTEGER = re.compile(r"-?[0-9]+")
-_canonical_json = JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 BoundValue = ParamValue | tuple[ParamValue, ...]
 
 
-class Contract(Protocol):
-    """What binding asks of a plan: the endpoint and its params by name.
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """What an endpoint can be called with, prepared once: which names, how each is read.
 
-    `list_params` are the names whose values are comma-separated lists.
+    `params` are by name; `list_params` take comma-separated lists. `readers` type the text of a
+    param; `defaults` stand for params that are not sent. Both are in the contract's order.
     """
 
-    @property
-    def endpoint(self) -> Endpoint: ...
-    @property
-    def params(self) -> Mapping[str, Param]: ...
-    @property
-    def list_params(self) -> frozenset[str]: ...
+    endpoint: Endpoint
+    params: Mapping[str, Param]
+    list_params: frozenset[str]
+    names: frozenset[str]
+    required: tuple[str, ...]
+    combinations: frozenset[frozenset[str]]
+    readers: tuple[tuple[str, Callable[[str], BoundValue], BoundValue | None], ...]
+
+
+def make_signature(endpoint: Endpoint) -> Signature:
+    """Prepare an endpoint's contract for binding.
+
+    Raises ValueError when an `in` filter shares its param with another op.
+    """
+    listed = _list_params(endpoint)
+    params = {param.name: param for param in endpoint.params}
+    return Signature(
+        endpoint=endpoint,
+        params=params,
+        list_params=listed,
+        names=RESERVED_PARAMS.union(params),
+        required=tuple(p.name for p in endpoint.params if p.required and p.default is None),
+        combinations=frozenset(endpoint.combinations),
+        readers=tuple(_reader(param, is_list=param.name in listed) for param in endpoint.params),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,56 +76,67 @@ class Bound:
     canonical: str
 
 
-def bind(plan: Contract, pairs: Sequence[tuple[str, str]]) -> Bound:
+def bind(signature: Signature, pairs: Sequence[tuple[str, str]]) -> Bound:
     """Check decoded pairs against the endpoint's contract and type their values.
 
     Raises RequestError 422 (family `invalid_param`) for the first rule broken, in this order:
     unknown names, missing ones, the combination, each declared param, limit, offset, columns.
     """
-    endpoint = plan.endpoint
+    endpoint = signature.endpoint
     sent = dict(pairs)
-    _check_names(plan, sent)
-    _check_combination(endpoint, sent)
-    values = _values(plan, sent)
-    limit = endpoint.default_limit
+    _check_names(signature, sent)
+    values: dict[str, BoundValue] = {}
+    for name, read, default in signature.readers:
+        text = sent.get(name)
+        if text is not None:
+            values[name] = read(text)
+        elif default is not None:
+            values[name] = default
+    limit, offset, columns = endpoint.default_limit, 0, endpoint.columns
     if "limit" in sent:
         limit = _whole("limit", sent["limit"], 1, endpoint.max_limit)
-    offset = _whole("offset", sent["offset"], 0, MAX_OFFSET) if "offset" in sent else 0
-    columns = endpoint.columns
+    if "offset" in sent:
+        offset = _whole("offset", sent["offset"], 0, MAX_OFFSET)
     if "columns" in sent:
         columns = _subset(endpoint.columns, sent["columns"])
-    return Bound(values, limit, offset, columns, _canonical_json([values, limit, offset, columns]))
+    # Of plain values, in one order: one text per meaning, on every version of Python.
+    return Bound(values, limit, offset, columns, ascii((values, limit, offset, columns)))
 
 
-def _check_names(plan: Contract, sent: Mapping[str, str]) -> None:
-    for name in sent:
-        if name == "cursor":
-            remedy = "cursor is not served yet: page with limit and offset"
-            raise invalid_param("unknown_param", remedy, name)
-        if name not in plan.params and name not in RESERVED_PARAMS:
-            raise invalid_param("unknown_param", "remove it: the endpoint does not take it", name)
-    for param in plan.endpoint.params:
-        if param.required and param.default is None and param.name not in sent:
-            raise invalid_param("missing_param", f"{param.name} is required: send it", param.name)
-
-
-def _check_combination(endpoint: Endpoint, sent: Mapping[str, str]) -> None:
-    if endpoint.combinations and (sent.keys() - RESERVED_PARAMS) not in endpoint.combinations:
-        sets = sorted(", ".join(sorted(names)) or "none" for names in endpoint.combinations)
+def _check_names(signature: Signature, sent: Mapping[str, str]) -> None:
+    names = sent.keys()
+    if not names <= signature.names:
+        name = next(name for name in names if name not in signature.names)
+        raise invalid_param("unknown_param", "remove it: the endpoint does not take it", name)
+    if "cursor" in names:
+        remedy = "cursor is not served yet: page with limit and offset"
+        raise invalid_param("unknown_param", remedy, "cursor")
+    for name in signature.required:
+        if name not in sent:
+            raise invalid_param("missing_param", f"{name} is required: send it", name)
+    if signature.combinations and (names - RESERVED_PARAMS) not in signature.combinations:
+        listed = signature.endpoint.combinations
+        sets = sorted(", ".join(sorted(allowed)) or "none" for allowed in listed)
         shown = "; ".join(sets[:10])
         raise invalid_param("bad_combination", f"send one of these sets of parameters: {shown}")
 
 
-def _values(plan: Contract, sent: Mapping[str, str]) -> dict[str, BoundValue]:
-    values: dict[str, BoundValue] = {}
-    for param in plan.endpoint.params:
-        text = sent.get(param.name)
-        is_list = param.name in plan.list_params
-        if text is not None:
-            values[param.name] = _listed(param, text) if is_list else _single(param, text)
-        elif param.default is not None:
-            values[param.name] = (param.default,) if is_list else param.default
-    return values
+def _list_params(endpoint: Endpoint) -> frozenset[str]:
+    """Return the params of `in` filters; raise ValueError when another op shares one."""
+    listed = frozenset(item.param for item in endpoint.filters if item.op == "in")
+    for item in endpoint.filters:
+        if item.op != "in" and item.param in listed:
+            raise ValueError(f"param {item.param} is a list, so {item.op} cannot use it")
+    return listed
+
+
+def _reader(
+    param: Param, *, is_list: bool
+) -> tuple[str, Callable[[str], BoundValue], BoundValue | None]:
+    default: BoundValue | None = param.default
+    if is_list and param.default is not None:
+        default = (param.default,)
+    return param.name, partial(_listed if is_list else _single, param), default
 
 
 def _single(param: Param, text: str) -> ParamValue:

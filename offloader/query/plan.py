@@ -6,12 +6,14 @@ A plan is made once per generation, off the request path, and shared by all of i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from offloader.catalog.model import Agg, Dataset, Endpoint, Filter, FilterOp, Param
 from offloader.catalog.types import Kind
 from offloader.query.conditions import Snap, make_snap
 from offloader.query.envelope import Envelope, make_envelope
+from offloader.query.params import Signature, make_signature
 from offloader.segment.read import ColumnView, PathView, Segment
 
 
@@ -38,22 +40,22 @@ class Output:
 class Plan:
     """One endpoint compiled against one segment. Immutable.
 
-    `params` is by name; `list_params` take comma-separated lists. `outputs` is by alias, in select
-    order. `order` holds aliases and whether they descend. `paths` are those that any request to
-    this endpoint could use. `tenant` is the tenant column of a tenant-scoped endpoint.
+    `outputs` is by alias, in select order. `order` holds aliases and whether they descend.
+    `paths` are those that any request to this endpoint could use. `tenant` is the tenant column
+    of a tenant-scoped endpoint. `shapes` fills as requests come: see shape.py.
     """
 
     dataset: Dataset
     endpoint: Endpoint
     segment: Segment
-    params: Mapping[str, Param]
-    list_params: frozenset[str]
+    signature: Signature
     filters: tuple[PlannedFilter, ...]
     tenant: ColumnView | None
     outputs: Mapping[str, Output]
     order: tuple[tuple[str, bool], ...]
     paths: tuple[PathView, ...]
     envelope: Envelope
+    shapes: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
 
 def compile_plan(dataset: Dataset, endpoint: Endpoint, segment: Segment) -> Plan:
@@ -62,10 +64,11 @@ def compile_plan(dataset: Dataset, endpoint: Endpoint, segment: Segment) -> Plan
     Raises ValueError when the segment lacks a column or the contract asks what a column's type
     cannot do; the catalog's and the builder's checks rule both out.
     """
-    params = {param.name: param for param in endpoint.params}
+    signature = make_signature(endpoint)
     tenant = None
     if endpoint.tenant_column is not None:
         tenant = _view(segment, endpoint.tenant_column)
+    params = signature.params
     filters = tuple(_planned(segment, params[item.param], item) for item in endpoint.filters)
     outputs = {
         item.alias: _checked(Output(item.alias, _view(segment, item.column), item.agg), endpoint)
@@ -81,8 +84,7 @@ def compile_plan(dataset: Dataset, endpoint: Endpoint, segment: Segment) -> Plan
         dataset=dataset,
         endpoint=endpoint,
         segment=segment,
-        params=params,
-        list_params=_list_params(endpoint),
+        signature=signature,
         filters=filters,
         tenant=tenant,
         outputs=outputs,
@@ -104,15 +106,6 @@ def _planned(segment: Segment, param: Param, item: Filter) -> PlannedFilter:
     if item.op == "prefix" and view.type.kind is not Kind.VARCHAR:
         raise ValueError(f"prefix needs a VARCHAR column, and {view.name} is {view.type}")
     return PlannedFilter(param.name, item.op, view, make_snap(view, param.type))
-
-
-def _list_params(endpoint: Endpoint) -> frozenset[str]:
-    """Return the params of `in` filters; raise ValueError when another op shares one."""
-    listed = frozenset(item.param for item in endpoint.filters if item.op == "in")
-    for item in endpoint.filters:
-        if item.op != "in" and item.param in listed:
-            raise ValueError(f"param {item.param} is a list, so {item.op} cannot use it")
-    return listed
 
 
 def _checked(output: Output, endpoint: Endpoint) -> Output:

@@ -11,21 +11,20 @@ from offloader.query.cells import read_cells, row_count
 from offloader.query.filters import matching
 from offloader.query.locate import Located
 from offloader.query.order import SortKey, first_positions, in_source_order
-from offloader.query.plan import Plan
 from offloader.segment.read import ColumnView, Rows
 
 OrderColumn = tuple[ColumnView, bool]
 
 
-def rows_to_page(plan: Plan, located: Located, offset: int, limit: int) -> tuple[Rows, int]:
+def rows_to_page(located: Located, offset: int, limit: int) -> tuple[Rows, int]:
     """Return the base rows of one page, in order, and how many rows match in all."""
     wanted = offset + limit
-    if is_in_order(plan, located):
+    if is_in_order(located):
         rows = matching(located.rows(), located.residual)
         count = row_count(rows)
         return _part(rows, offset, min(wanted, count)), count
-    order = _order(plan, located)
-    if can_narrow(plan, located):
+    order = located.ordering.columns
+    if can_narrow(located):
         count, rows = located.count, _narrowed(located, order[0], wanted)
     else:
         rows = matching(located.rows(), located.residual)
@@ -34,33 +33,14 @@ def rows_to_page(plan: Plan, located: Located, offset: int, limit: int) -> tuple
     return _part(first, offset, min(wanted, count)), count
 
 
-def is_in_order(plan: Plan, located: Located) -> bool:
+def is_in_order(located: Located) -> bool:
     """Tell whether the located rows come as the contract orders them, ties included."""
-    if located.count <= 1:
-        return True
-    order = _order(plan, located)
-    names = tuple(view.name for view, _ in order)
-    is_ascending = not any(descending for _, descending in order)
-    return is_ascending and names == located.sorted_by
+    return located.ordering.is_met or located.count <= 1
 
 
-def can_narrow(plan: Plan, located: Located) -> bool:
+def can_narrow(located: Located) -> bool:
     """Tell whether the path can name the rows that the first order column lets into a page."""
-    order, path = _order(plan, located), located.path
-    if not order or path is None or located.residual or located.is_listed or not located.spans:
-        return False
-    place = len(located.prefix)
-    return path.key_columns[place : place + 1] == (order[0][0].name,)
-
-
-def _order(plan: Plan, located: Located) -> Sequence[OrderColumn]:
-    """Return the columns that decide, without repeats and those that are the same in all rows."""
-    order: dict[str, OrderColumn] = {}
-    for alias, descending in plan.order:
-        view = plan.outputs[alias].view
-        if view.name not in located.fixed:
-            order.setdefault(view.name, (view, descending))
-    return tuple(order.values())
+    return located.ordering.narrows and bool(located.spans)
 
 
 def _narrowed(located: Located, first: OrderColumn, wanted: int) -> Rows:

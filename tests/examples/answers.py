@@ -38,7 +38,7 @@ class Example:
     def body(self, endpoint: str, query: str = "", tenant: str | None = None) -> str:
         """Return the JSON body of one request, stale as every example is."""
         plan = self.plans[endpoint]
-        bound = bind(plan, parse_query(query.encode()))
+        bound = bind(plan.signature, parse_query(query.encode()))
         return encode_json(plan, bound, run(plan, bound, tenant), stale=True).decode()
 
 

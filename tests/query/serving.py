@@ -26,7 +26,7 @@ class Served:
 
     def bound(self, query: str = "") -> Bound:
         """Return the request that a query string binds."""
-        return bind(self.plan, parse_query(query.encode()))
+        return bind(self.plan.signature, parse_query(query.encode()))
 
     def body(self, query: str = "", tenant: str | None = None, *, stale: bool = False) -> bytes:
         """Return the JSON body of one request."""

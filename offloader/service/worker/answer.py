@@ -6,33 +6,31 @@ returned as a Query, for the caller to run where it does not hold up others.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
-from offloader.catalog.model import Endpoint, Key
+from offloader.catalog.model import Key
 from offloader.errors import RequestError
-from offloader.query.cell_text import timestamp_text
-from offloader.query.encode import encode_json, encode_ndjson
 from offloader.query.etag import etag as make_etag
-from offloader.query.execute import Result, rows_to_read, run
+from offloader.query.execute import rows_to_read, run
+from offloader.query.formats import encode
 from offloader.query.locate import Located, locate
 from offloader.query.params import Bound, bind, parse_query
 from offloader.query.plan import Plan
 from offloader.service.worker.generation import Generation, Served
-from offloader.service.worker.negotiate import NDJSON, matches, negotiate
+from offloader.service.worker.negotiate import Representation, matches, negotiate
+from offloader.service.worker.stamp import Headers
 
-PUBLIC_MAX_AGE_SECONDS = 3600
-PUBLIC_DEFAULT_AGE_SECONDS = 60
 NOT_READY_RETRY_SECONDS = 5
 BUSY_RETRY_SECONDS = 1
 MAX_TOKEN_LENGTH = 4096
 
-Headers = tuple[tuple[str, str], ...]
+_BEARER = "Bearer "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """What of a request an answer depends on; `query` is raw, headers are None when not sent."""
 
@@ -41,9 +39,10 @@ class Request:
     authorization: str | None = None
     accept: str | None = None
     if_none_match: str | None = None
+    accept_encoding: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """An answer; `cache` is `hit`, `miss`, `off` or empty."""
 
@@ -55,7 +54,7 @@ class Response:
     cache: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Query:
     """A request that passed every check and is not answered yet."""
 
@@ -65,7 +64,7 @@ class Query:
     tenant: str | None
     located: Located
     stale: bool
-    representation: str
+    representation: Representation
     headers: Headers
 
     @property
@@ -75,20 +74,16 @@ class Query:
 
     def finish(self) -> Response:
         """Run the query and encode the body."""
+        media = self.representation.media
         result = run(self.plan, self.bound, self.tenant, self.located)
         return Response(
             status=200,
             headers=(*self.headers, ("Offloader-Cache", "off")),
-            body=self._body(result),
-            content_type=self.representation,
+            body=encode(media, self.plan, self.bound, result, stale=self.stale),
+            content_type=self.representation.content_type,
             rows_scanned=result.rows_read,
             cache="off",
         )
-
-    def _body(self, result: Result) -> bytes:
-        if self.representation == NDJSON:
-            return encode_ndjson(self.bound, result)
-        return encode_json(self.plan, self.bound, result, stale=self.stale)
 
 
 def begin(generation: Generation | None, request: Request, now: float) -> Response | Query:
@@ -100,23 +95,23 @@ def begin(generation: Generation | None, request: Request, now: float) -> Respon
         raise not_ready("this worker is not ready yet")
     key = _check_key(generation, request.authorization, now)
     served = _find_endpoint(generation, key, request.endpoint)
-    representation = negotiate(request.accept)
-    plan = served.plan
-    if plan is None:
+    representation = negotiate(request.accept, request.accept_encoding)
+    plan, stamps = served.plan, served.stamps
+    if plan is None or stamps is None:
         raise not_ready("the data of this endpoint is not loaded yet")
-    bound = bind(plan, parse_query(request.query))
+    bound = bind(plan.signature, parse_query(request.query))
     tenant = key.tenant if key is not None and plan.tenant is not None else None
-    stale = _is_stale(served.endpoint, plan.segment.watermark, now)
+    stale = now > stamps.stale_after
     tag = make_etag(
         served.endpoint.digest,
         bound.canonical,
         tenant,
         plan.segment.manifest_digest,
         stale,
-        representation,
+        representation.name,
     )
-    headers = _headers(generation, served.endpoint, plan, tag, now)
-    if matches(request.if_none_match, tag):
+    headers = (("ETag", tag), *stamps.headers(now, is_authed=key is not None))
+    if request.if_none_match is not None and matches(request.if_none_match, tag):
         return Response(304, headers, b"", "")
     located = locate(plan, bound, tenant)
     return Query(served, plan, bound, tenant, located, stale, representation, headers)
@@ -152,12 +147,14 @@ def _check_key(generation: Generation, authorization: str | None, now: float) ->
     """Return the caller's key, None for a public API; raise the one 401 for any bad key."""
     if not generation.catalog.auth_required:
         return None
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() == "bearer" and 0 < len(token) <= MAX_TOKEN_LENGTH:
-        digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        key = generation.keys.get(digest)
-        if key and key.is_active and (key.expires_at is None or now < key.expires_at):
-            return key
+    if authorization is not None:
+        token = authorization[len(_BEARER) :]
+        is_bearer = authorization.startswith(_BEARER) or authorization[:7].lower() == "bearer "
+        if is_bearer and 0 < len(token) <= MAX_TOKEN_LENGTH:
+            digest = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
+            key = generation.keys.get(digest)
+            if key and key.is_active and (key.expires_at is None or now < key.expires_at):
+                return key
     raise RequestError(
         401,
         "unauthorized",
@@ -175,31 +172,3 @@ def _find_endpoint(generation: Generation, key: Key | None, name: str) -> Served
         message = "there is no such endpoint for this key"
         raise RequestError(404, "not_found", "not_found", message)
     return served
-
-
-def _is_stale(endpoint: Endpoint, watermark: int, now: float) -> bool:
-    minutes = endpoint.max_staleness_minutes
-    return minutes is not None and now > watermark / 1e6 + minutes * 60
-
-
-def _headers(
-    generation: Generation, endpoint: Endpoint, plan: Plan, tag: str, now: float
-) -> Headers:
-    age_seconds = max(0, int(now - plan.segment.watermark / 1e6))
-    return (
-        ("ETag", tag),
-        ("Cache-Control", _cache_control(generation, endpoint, age_seconds)),
-        ("Offloader-Snapshot-Id", plan.segment.snapshot_id),
-        ("Offloader-Watermark", timestamp_text(plan.segment.watermark)),
-        ("Offloader-Snapshot-Age", str(age_seconds)),
-    )
-
-
-def _cache_control(generation: Generation, endpoint: Endpoint, age_seconds: int) -> str:
-    if generation.catalog.auth_required:
-        return "private, no-cache"
-    fresh_seconds = PUBLIC_DEFAULT_AGE_SECONDS
-    if endpoint.max_staleness_minutes is not None:
-        left = int(endpoint.max_staleness_minutes * 60) - age_seconds
-        fresh_seconds = min(PUBLIC_MAX_AGE_SECONDS, max(0, left))
-    return f"public, max-age={fresh_seconds}, stale-while-revalidate=60"

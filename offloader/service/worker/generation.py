@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from offloader.catalog.documents import parse_documents
 from offloader.catalog.model import Catalog, Dataset, Endpoint, Key
+from offloader.errors import OffloaderError
 from offloader.query.plan import Plan, compile_plan
 from offloader.segment.layout import Buffer
 from offloader.segment.read import Segment, open_segment
 from offloader.service.state import Snapshot
 from offloader.service.worker.smoke import try_plan
+from offloader.service.worker.stamp import Stamps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """One endpoint; `plan` is None until its dataset has a snapshot."""
+    """One endpoint; `plan` is None until its dataset has a snapshot, and `stamps` with it."""
 
     endpoint: Endpoint
     plan: Plan | None
+    stamps: Stamps | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        stamps = None if self.plan is None else Stamps.of(self.endpoint, self.plan.segment)
+        object.__setattr__(self, "stamps", stamps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +39,35 @@ class Opened:
     keys: tuple[str, ...]
     segment: Segment
     size_bytes: int
+
+
+class Earlier:
+    """Endpoints on the snapshots before the served ones, for cursors that began on them.
+
+    The one part of a generation that may become less: main keeps those snapshots' parts only
+    while there is room. `opened` is by dataset, `served` by endpoint.
+    """
+
+    def __init__(
+        self, opened: Mapping[str, Opened] | None = None, served: Mapping[str, Served] | None = None
+    ) -> None:
+        self.opened = dict(opened or {})
+        self.served = dict(served or {})
+
+    def find(self, name: str, manifest_digest: str) -> Served | None:
+        """Return an endpoint on the snapshot with this manifest, None when that is not held."""
+        served = self.served.get(name)
+        if served is None or _digest_of(served) != manifest_digest:
+            return None
+        return served
+
+    def let_go(self, keys: Collection[str]) -> None:
+        """Drop what reads any of these parts: main lets go of their memory."""
+        gone = [name for name, one in self.opened.items() if not set(keys).isdisjoint(one.keys)]
+        for name in gone:
+            del self.opened[name]
+        for name in [n for n, served in self.served.items() if served.endpoint.dataset in gone]:
+            del self.served[name]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +88,23 @@ class Generation:
     memory: Mapping[str, str] = field(default_factory=dict)
     catalog_key: str = ""
     opened: Mapping[str, Opened] = field(default_factory=dict)
+    earlier: Earlier = field(default_factory=Earlier)
+
+    def find(self, name: str, manifest_digest: str) -> Served | None:
+        """Return an endpoint on its served snapshot or an earlier one that is still held.
+
+        None when the snapshot with this manifest is neither.
+        """
+        served = self.endpoints.get(name)
+        if served is not None and _digest_of(served) == manifest_digest:
+            return served
+        return self.earlier.find(name, manifest_digest)
+
+    @property
+    def manifest_digests(self) -> frozenset[str]:
+        """The manifests of all snapshots that this generation answers from."""
+        opened = (*self.opened.values(), *self.earlier.opened.values())
+        return frozenset(one.segment.manifest_digest for one in opened)
 
     def missing(self) -> list[str]:
         """Return the required datasets that have no snapshot."""
@@ -67,8 +121,9 @@ def assemble(
     """Parse the contracts, open the segments, compile every plan and try each one.
 
     What has not changed since the generation before is taken from there. `part` returns a mapped
-    part, or the project's documents, by key. Raises OffloaderError or ValueError when the
-    generation cannot be served: the one before goes on.
+    part, or the project's documents, by key; it raises KeyError for a part that is not here, which
+    only one of an earlier snapshot may be. Raises OffloaderError or ValueError when the generation
+    cannot be served: the one before goes on.
     """
     catalog_key = document["catalog"]
     if previous is not None and previous.catalog_key == catalog_key:
@@ -77,18 +132,14 @@ def assemble(
         catalog = parse_documents(json.loads(bytes(part(catalog_key))))
         keys = {key.hash: key for key in catalog.keys}
     entries = document["snapshots"].items()
-    known = {} if previous is None else previous.opened
-    opened = {name: _open(tuple(entry["parts"]), part, known.get(name)) for name, entry in entries}
-    served = {} if previous is None else previous.endpoints
+    known = _Known.of(previous)
+    opened = {name: known.open(tuple(entry["parts"]), part) for name, entry in entries}
     return Generation(
         number=number,
         catalog=catalog,
         endpoints={
-            name: _serve(
-                catalog.datasets[endpoint.dataset],
-                endpoint,
-                opened.get(endpoint.dataset),
-                served.get(name),
+            name: known.serve(
+                catalog.datasets[endpoint.dataset], endpoint, opened.get(endpoint.dataset)
             )
             for name, endpoint in catalog.endpoints.items()
         },
@@ -99,27 +150,65 @@ def assemble(
         memory=document["memory"],
         catalog_key=catalog_key,
         opened=opened,
+        earlier=_earlier(document.get("kept", {}), catalog, part, known),
     )
 
 
-def _open(keys: tuple[str, ...], part: Callable[[str], Buffer], known: Opened | None) -> Opened:
-    if known is not None and known.keys == keys:
-        return known
-    columns, *paths = (part(key) for key in keys)
-    size_bytes = len(columns) + sum(map(len, paths))
-    return Opened(keys, open_segment(columns, paths), size_bytes)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What the generation before has: segments by the keys of their parts, endpoints by name."""
+
+    opened: Mapping[tuple[str, ...], Opened]
+    served: tuple[Mapping[str, Served], ...]
+
+    @classmethod
+    def of(cls, previous: Generation | None) -> _Known:
+        """Take what a generation serves and what it holds of earlier snapshots."""
+        if previous is None:
+            return cls({}, ())
+        earlier = previous.earlier
+        opened = (*earlier.opened.values(), *previous.opened.values())
+        return cls({one.keys: one for one in opened}, (previous.endpoints, earlier.served))
+
+    def open(self, keys: tuple[str, ...], part: Callable[[str], Buffer]) -> Opened:
+        """Open a segment; one of the same parts is kept."""
+        if keys in self.opened:
+            return self.opened[keys]
+        columns, *paths = (part(key) for key in keys)
+        size_bytes = len(columns) + sum(map(len, paths))
+        return Opened(keys, open_segment(columns, paths), size_bytes)
+
+    def serve(self, dataset: Dataset, endpoint: Endpoint, opened: Opened | None) -> Served:
+        """Compile and try a plan; one over the same segment under the same contracts is kept."""
+        if opened is None:
+            return Served(endpoint, None)
+        for served in self.served:
+            known = served.get(endpoint.name)
+            if known is not None and known.endpoint == endpoint and known.plan is not None:
+                if known.plan.segment is opened.segment and known.plan.dataset == dataset:
+                    return known
+        plan = compile_plan(dataset, endpoint, opened.segment)
+        try_plan(plan)
+        return Served(endpoint, plan)
 
 
-def _serve(
-    dataset: Dataset, endpoint: Endpoint, opened: Opened | None, known: Served | None
-) -> Served:
-    """Compile and try a plan; one over the same segment under the same contracts is kept."""
-    if opened is None:
-        return Served(endpoint, None)
-    if known is not None and known.endpoint == endpoint and known.plan is not None:
-        plan = known.plan
-        if plan.segment is opened.segment and plan.dataset == dataset:
-            return known
-    plan = compile_plan(dataset, endpoint, opened.segment)
-    try_plan(plan)
-    return Served(endpoint, plan)
+def _earlier(
+    kept: Mapping[str, list[str]], catalog: Catalog, part: Callable[[str], Buffer], known: _Known
+) -> Earlier:
+    """Open what is kept of earlier snapshots; what cannot be served is left out.
+
+    It is the same on every worker: a cursor is answered by all of them or by none.
+    """
+    earlier = Earlier()
+    for name, keys in kept.items():
+        with suppress(KeyError, OffloaderError):  # dropped in between, or of no use any more
+            dataset, opened = catalog.datasets[name], known.open(tuple(keys), part)
+            earlier.opened[name] = opened
+            for endpoint in catalog.endpoints_of(name):
+                with suppress(OffloaderError, ValueError):  # its contract has changed since
+                    earlier.served[endpoint.name] = known.serve(dataset, endpoint, opened)
+    return earlier
+
+
+def _digest_of(served: Served) -> str | None:
+    return None if served.plan is None else served.plan.segment.manifest_digest

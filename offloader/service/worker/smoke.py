@@ -17,7 +17,7 @@ from offloader.query.cell_text import cell_texts
 from offloader.query.cells import read_cells
 from offloader.query.encode import encode_json
 from offloader.query.execute import rows_to_read, run
-from offloader.query.locate import Located, locate
+from offloader.query.locate import locate, nothing
 from offloader.query.params import Bound, bind
 from offloader.query.plan import Plan
 from offloader.segment.read import ColumnView
@@ -36,7 +36,7 @@ def try_plan(plan: Plan) -> None:
         tenant = None if plan.tenant is None else _first_text(plan.tenant) or ""
         located = locate(plan, bound, tenant)
         if rows_to_read(plan, bound, located) > MAX_SMOKE_ROWS:
-            located = Located(None, (), (), frozenset(), ())
+            located = nothing()
         encode_json(plan, bound, run(plan, bound, tenant, located), stale=False)
     except Exception as error:
         what = f"endpoint {plan.endpoint.name} does not answer: {type(error).__name__}: {error}"
@@ -52,7 +52,7 @@ def smoke_request(plan: Plan) -> Bound | None:
             return None
         pairs.append((param.name, text))
     try:
-        return bind(plan, pairs)
+        return bind(plan.signature, pairs)
     except RequestError:
         return None  # the contract allows no such request: nor can a caller send it
 
@@ -68,7 +68,7 @@ def _params_to_send(endpoint: Endpoint) -> list[Param]:
 def _sample(plan: Plan, param: Param) -> str | None:
     """Return a text the param accepts, of the first row if possible, else of its contract."""
     parse: Callable[[Param, str], object] = parse_value
-    if param.name in plan.list_params:
+    if param.name in plan.signature.list_params:
         parse = parse_list
     views = [item.view for item in plan.filters if item.param == param.name]
     of_data = [text for text in map(_first_text, views) if text is not None]
