@@ -34,7 +34,8 @@ def aggregate(agg: Agg, cells: Cells, groups: Groups) -> Cells:
     if cells.valid is not None:
         ids = None if groups.ids is None else groups.ids[cells.valid]
         groups = Groups(groups.count, ids, groups.examples)
-        cells = Cells(cells.type, cells.values[cells.valid], None, cells.dictionary)
+        values = cells.values[cells.valid]
+        cells = Cells(cells.type, values, None, cells.dictionary, cells.reach)
     return _AGGREGATES[agg](cells, groups)
 
 
@@ -84,22 +85,23 @@ def _extreme(cells: Cells, groups: Groups, better: np.ufunc) -> Cells:
     values = cells.values
     if values.dtype.kind == "f":
         values = values + 0.0  # -0.0 equals 0.0: which came first must not show
+    if groups.starts is not None:
+        best = better.reduceat(values, groups.starts)
+        return Cells(cells.type, best, None, cells.dictionary)
+    if groups.ids is None and len(values):
+        return Cells(cells.type, np.array([better.reduce(values)]), None, cells.dictionary)
     best = np.zeros(groups.count, values.dtype)
-    sizes = _sizes(cells, groups)
-    if groups.ids is None:
-        if len(values):
-            best[0] = better.reduce(values)
-    else:
+    if groups.ids is not None:
         best[groups.ids] = values
         better.at(best, groups.ids, values)
-    return Cells(cells.type, best, sizes > 0, cells.dictionary)
+    return Cells(cells.type, best, _sizes(cells, groups) > 0, cells.dictionary)
 
 
 def _sums(cells: Cells, groups: Groups) -> npt.NDArray[Any]:
     if isinstance(cells.dictionary, DecimalDictionary):
         return exact_sums_of_codes(cells.values, cells.dictionary, groups)
     if cells.values.dtype.kind != "f":
-        return exact_sums(cells.values, groups)
+        return exact_sums(cells.values, groups, cells.reach)
     with np.errstate(over="ignore", invalid="ignore"):
         if groups.ids is None:
             return np.array([np.add.reduce(cells.values)])
@@ -107,8 +109,10 @@ def _sums(cells: Cells, groups: Groups) -> npt.NDArray[Any]:
 
 
 def _sizes(cells: Cells, groups: Groups) -> npt.NDArray[np.int64]:
+    if groups.starts is not None:
+        return np.diff(groups.starts, append=len(cells))
     if groups.ids is None:
-        return np.array([len(cells)], np.int64)
+        return np.array([len(cells)])
     return np.bincount(groups.ids, minlength=groups.count)
 
 

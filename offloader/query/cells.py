@@ -16,20 +16,21 @@ Bools = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Cells:
     """Physical values of one column, shape (n,).
 
     As in a segment: codes when there is a `dictionary`, else integers, days, microseconds,
     unscaled decimals or doubles. JSON holds row numbers, its `dictionary` has a text per row. A
     sum that needs more than 64 bits is an object array of Python integers. `valid` is None when
-    nothing is null; the value of a null means nothing.
+    nothing is null; the value of a null means nothing. `reach` bounds how far integers are from 0.
     """
 
     type: ColumnType
     values: npt.NDArray[Any]
     valid: Bools | None = None
     dictionary: Texts | DecimalDictionary | None = None
+    reach: int | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -37,7 +38,7 @@ class Cells:
     def take(self, positions: Positions) -> Cells:
         """Return the cells at `positions`, in that order."""
         valid = None if self.valid is None else self.valid[positions]
-        return Cells(self.type, self.values[positions], valid, self.dictionary)
+        return Cells(self.type, self.values[positions], valid, self.dictionary, self.reach)
 
 
 def read_cells(view: ColumnView, rows: Rows) -> Cells:
@@ -45,7 +46,7 @@ def read_cells(view: ColumnView, rows: Rows) -> Cells:
     valid = view.is_valid(rows)
     if view.type.kind is Kind.JSON:
         return Cells(view.type, row_numbers(rows), valid, view.json)
-    return Cells(view.type, view.gather(rows), valid, view.dictionary)
+    return Cells(view.type, view.gather(rows), valid, view.dictionary, view.reach)
 
 
 def row_numbers(rows: Rows) -> Positions:

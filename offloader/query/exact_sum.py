@@ -14,16 +14,21 @@ _LOW_BITS = 32
 _LOW_MASK = 2**_LOW_BITS - 1
 
 
-def exact_sums(values: npt.NDArray[Any], groups: Groups) -> npt.NDArray[Any]:
+def exact_sums(
+    values: npt.NDArray[Any], groups: Groups, reach: int | None = None
+) -> npt.NDArray[Any]:
     """Return each group's sum, shape (groups.count,): int64, or Python integers if too small.
 
-    `values` are integers of at most 64 bits, signed; at most 2**32 of them.
+    `values` are integers of at most 64 bits, signed; at most 2**32 of them. `reach` bounds how far
+    they are from 0.
     """
     if not len(values):
         return np.zeros(groups.count, np.int64)
-    reach = max(-int(values.min()), int(values.max())) * len(values)
-    if reach < 2**63:
-        return _int64_sums(values, groups, reach)
+    if reach is None or reach * len(values) >= 2**63:
+        reach = max(-int(values.min()), int(values.max()))
+    total = reach * len(values)
+    if total < 2**63:
+        return _int64_sums(values, groups, total)
     high = _int64_sums(values >> _LOW_BITS, groups, 2**63)
     low = _int64_sums(values & _LOW_MASK, groups, 2**63)
     return (high.astype(object) << _LOW_BITS) + low
@@ -49,8 +54,10 @@ def exact_sums_of_codes(
 
 
 def _int64_sums(values: npt.NDArray[Any], groups: Groups, reach: int) -> npt.NDArray[np.int64]:
+    if groups.starts is not None:
+        return np.add.reduceat(values, groups.starts, dtype=np.int64)
     if groups.ids is None:
-        return np.array([values.sum(dtype=np.int64)])
+        return np.array([np.add.reduce(values, dtype=np.int64)])
     if reach < 2**53:  # doubles hold every partial sum exactly
         return np.bincount(groups.ids, values, groups.count).astype(np.int64)
     sums = np.zeros(groups.count, np.int64)

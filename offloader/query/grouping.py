@@ -6,29 +6,53 @@ Keys are packed into one integer a row: the rank of each column's value, a null'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from offloader.query.cells import Cells, Positions
+from offloader.segment.read import PathView
 
 Ranks = npt.NDArray[np.int64]
 _MAX_KEYS = 2**62
 _DENSE_KEYS = 4096
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """`ids` is each row's group number, shape (rows,), None when all rows are one group.
+    """Numbers of groups. They ascend with the keys, nulls last.
 
-    Numbers ascend with the keys, nulls last. `examples` is one row's position for each group.
+    `ids` is each row's group number, shape (rows,), None when all rows are one group. `examples`
+    is one row's position for each group. `starts` is where each group begins when rows come group
+    by group, no group empty, else None.
     """
 
-    count: int
-    ids: Positions | None
-    examples: Positions
+    __slots__ = ("_ids", "_rows", "count", "examples", "starts")
+
+    def __init__(self, count: int, ids: Positions | None, examples: Positions) -> None:
+        self.count = count
+        self.examples = examples
+        self.starts: Positions | None = None
+        self._ids = ids
+        self._rows = 0
+
+    @classmethod
+    def in_turn(cls, starts: Positions, rows: int) -> Groups:
+        """Return the groups of `rows` rows that come group by group."""
+        groups = cls(len(starts), None, starts)
+        groups.starts, groups._rows = starts, rows
+        return groups
+
+    @property
+    def ids(self) -> Positions | None:
+        """Return each row's group number; None when all rows are one group."""
+        if self._ids is None and self.starts is not None:
+            sizes = np.diff(self.starts, append=self._rows)
+            self._ids = np.repeat(np.arange(self.count), sizes)
+        return self._ids
+
+
+ONE_GROUP = Groups(1, None, np.zeros(1, np.intp))
 
 
 def group_rows(keys: Sequence[Cells], count: int) -> Groups:
@@ -47,6 +71,28 @@ def group_rows(keys: Sequence[Cells], count: int) -> Groups:
     examples = np.zeros(groups, np.intp)
     examples[ids] = np.arange(count)
     return Groups(groups, ids, examples)
+
+
+def group_stretch(path: PathView, span: tuple[int, int], depth: int) -> Groups:
+    """Group the rows at positions [a, b) of a path, b > a, by its first `depth` key columns.
+
+    The path has them sorted by these columns, so that groups follow one another.
+    """
+    a, b = span
+    first, last, begins = a, b, path.starts
+    if begins is not None:
+        first = int(begins.searchsorted(begins.dtype.type(a), "right")) - 1
+        last = int(begins.searchsorted(begins.dtype.type(b), "left"))
+    keys = path.keys[first:last]
+    shift = path.key[depth - 1].shift
+    if shift:
+        keys = keys >> keys.dtype.type(shift)
+        changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+        firsts = np.concatenate([np.zeros(1, np.intp), changes])
+    else:
+        firsts = np.arange(last - first)
+    starts = firsts if begins is None else begins[firsts + first].astype(np.intp) - a
+    return Groups.in_turn(starts, b - a)
 
 
 def ranks(cells: Cells) -> tuple[Ranks, int]:

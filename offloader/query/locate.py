@@ -28,6 +28,8 @@ from offloader.segment.read import ColumnView, PathView, Rows
 Span = tuple[int, int]
 # Lists on several key columns are looked up value by value while there are so few of them.
 MAX_LOOK_UPS = 400
+# Checking so many base rows costs as much as putting one row of a path into source order.
+WORTH_SORTING = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +39,7 @@ class Located:
     Rows must still meet `residual`. `fixed` are the columns that hold one value in all of them.
     They come sorted by `sorted_by` (ascending, nulls last), then in source order; `ordering`
     compares that with the contract's order. `prefix` and `bounds` are what the path was asked;
-    `is_listed` that a list was, value by value.
+    `is_listed` that a list was, value by value; `is_base` that positions are base rows.
     """
 
     path: PathView | None
@@ -49,6 +51,7 @@ class Located:
     prefix: tuple[Physical, ...] = ()
     bounds: Interval | None = None
     is_listed: bool = False
+    is_base: bool = False
 
     @property
     def count(self) -> int:
@@ -62,7 +65,7 @@ class Located:
         path = self.path
         if len(self.spans) == 1:
             start, end = self.spans[0]
-            return slice(start, end) if path is None else path.rows(start, end)
+            return slice(start, end) if self.is_base or path is None else path.rows(start, end)
         if path is None or not self.spans:
             return slice(0, 0)
         parts = (path.rows(start, end) for start, end in self.spans)
@@ -98,10 +101,12 @@ def locate(plan: Plan, bound: Bound, tenant: str | None) -> Located:
         if interval.is_empty:
             return nothing()
         intervals.append(interval)
-    if len(shape.candidates) == 1:
-        return _look_up(plan, shape, shape.candidates[0], points, intervals)
     found = [_look_up(plan, shape, one, points, intervals) for one in shape.candidates]
-    return min(found, key=_cost)
+    best = found[0] if len(found) == 1 else min(found, key=_cost)
+    if shape.base is not None and not best.is_base:
+        base = _look_up(plan, shape, shape.base, points, intervals)
+        return base if base.count < best.count * WORTH_SORTING else best
+    return best
 
 
 def _look_up(
@@ -132,6 +137,7 @@ def _look_up(
         candidate.ordering,
         prefix,
         bounds,
+        is_base=candidate.is_base,
     )
 
 
@@ -149,7 +155,8 @@ def _loose(
 
 def _cost(located: Located) -> tuple[int, int, bool]:
     order = located.ordering
-    return located.count, len(located.residual), not (order.is_met or order.narrows)
+    is_ordered = order.is_met or order.narrows or order.group_depth > 0
+    return located.count, len(located.residual), not is_ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +228,7 @@ def _use(path: PathView, asked: _Asked) -> _Use:
     columns: list[str] = []
     lists: list[OneOf] = []
     bounds = None
-    for name in path.key_columns:
+    for name in path.columns:
         interval, listed = asked.intervals.get(name), _listed(name, asked)
         if interval is not None and interval.is_point:
             values: tuple[Physical, ...] = (_point(interval),)
@@ -240,16 +247,15 @@ def _use(path: PathView, asked: _Asked) -> _Use:
 
 def _look_up_use(plan: Plan, use: _Use, asked: _Asked) -> Located:
     path, bounds = use.path, use.bounds
-    used, next_key = set(use.columns), None
-    following = path.key_columns[len(used) : len(used) + 1]
+    used = set(use.columns)
+    following = path.columns[len(used) : len(used) + 1]
     if bounds is not None:
         used.update(following)
         spans = (path.find(prefix, bounds.low, bounds.high) for prefix in use.prefixes)
     else:
         spans = (path.find(prefix) for prefix in use.prefixes)
     residual = _residual(asked, used, use.lists)
-    if not residual and not use.lists:
-        next_key = next(iter(following), None)
+    whole = None if residual or use.lists else path
     fixed = _fixed(asked)
     sorted_by = tuple(name for name in path.columns if name not in fixed)
     return Located(
@@ -258,7 +264,7 @@ def _look_up_use(plan: Plan, use: _Use, asked: _Asked) -> Located:
         residual=residual,
         fixed=fixed,
         sorted_by=sorted_by,
-        ordering=ordering(plan, fixed, sorted_by, next_key),
+        ordering=ordering(plan, fixed, sorted_by, whole, len(use.columns)),
         prefix=use.prefixes[0],
         bounds=bounds,
         is_listed=bool(use.lists),
@@ -274,7 +280,7 @@ def _scan(plan: Plan, asked: _Asked) -> Located:
         residual=_residual(asked, set(), ()),
         fixed=fixed,
         sorted_by=sorted_by,
-        ordering=ordering(plan, fixed, sorted_by, None),
+        ordering=ordering(plan, fixed, sorted_by),
     )
 
 

@@ -14,7 +14,8 @@ from offloader.catalog.types import Kind
 from offloader.query.conditions import Snap, make_snap
 from offloader.query.envelope import Envelope, make_envelope
 from offloader.query.params import Signature, make_signature
-from offloader.segment.read import ColumnView, PathView, Segment
+from offloader.segment.read import ColumnView, PathView, RowTexts, Segment
+from offloader.segment.row_texts import find_texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +43,9 @@ class Plan:
 
     `outputs` is by alias, in select order. `order` holds aliases and whether they descend.
     `paths` are those that any request to this endpoint could use. `tenant` is the tenant column
-    of a tenant-scoped endpoint. `shapes` fills as requests come: see shape.py.
+    of a tenant-scoped endpoint. `adds_doubles` says that the order of rows shows in an aggregate.
+    `texts` are the rows as JSON, if they were encoded ahead. `shapes` fills as requests come: see
+    shape.py.
     """
 
     dataset: Dataset
@@ -55,6 +58,8 @@ class Plan:
     order: tuple[tuple[str, bool], ...]
     paths: tuple[PathView, ...]
     envelope: Envelope
+    adds_doubles: bool
+    texts: RowTexts | None
     shapes: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
 
@@ -91,6 +96,8 @@ def compile_plan(dataset: Dataset, endpoint: Endpoint, segment: Segment) -> Plan
         order=order,
         paths=tuple(path for path in segment.paths if path.columns[0] in leading),
         envelope=make_envelope(endpoint, segment),
+        adds_doubles=any(_adds_doubles(output) for output in outputs.values()),
+        texts=_texts(endpoint, outputs, segment),
     )
 
 
@@ -106,6 +113,18 @@ def _planned(segment: Segment, param: Param, item: Filter) -> PlannedFilter:
     if item.op == "prefix" and view.type.kind is not Kind.VARCHAR:
         raise ValueError(f"prefix needs a VARCHAR column, and {view.name} is {view.type}")
     return PlannedFilter(param.name, item.op, view, make_snap(view, param.type))
+
+
+def _adds_doubles(output: Output) -> bool:
+    return output.agg in ("sum", "avg") and output.view.type.kind is Kind.DOUBLE
+
+
+def _texts(endpoint: Endpoint, outputs: Mapping[str, Output], segment: Segment) -> RowTexts | None:
+    if endpoint.is_aggregate:
+        return None
+    return find_texts(
+        segment.texts, [(alias, outputs[alias].view.name) for alias in endpoint.columns]
+    )
 
 
 def _checked(output: Output, endpoint: Endpoint) -> Output:

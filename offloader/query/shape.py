@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from offloader.query.conditions import Interval, Physical, condition, tenant_condition
@@ -61,11 +62,14 @@ class Ordering:
 
     `columns` decide it: without repeats and those that are the same in all rows. `is_met` says that
     rows come in it, ties included; `narrows` that the path can name the rows up to a page's end.
+    `group_depth` is how many of the path's first columns tell the groups of an aggregate apart, one
+    group behind the other; 0 when they do not.
     """
 
     columns: OrderColumns
     is_met: bool
     narrows: bool
+    group_depth: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +79,7 @@ class Candidate:
     `points` are the numbers of the shape's points that the path's first key columns equal, in
     their order; `bounds` is the number of its range on the next one, -1 without. The others are
     checked row by row: `loose_points` and `loose_ranges`. Rows come sorted by `sorted_by`.
+    `is_base` says that the positions are base rows, in base order, whatever the path's is.
     """
 
     path: PathView | None
@@ -84,16 +89,22 @@ class Candidate:
     loose_ranges: tuple[int, ...]
     sorted_by: tuple[str, ...]
     ordering: Ordering
+    is_base: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What the bound params decide; `fixed` are the columns of the points."""
+    """What the bound params decide; `fixed` are the columns of the points.
+
+    `base` reads a stretch of base rows and checks the rest. It is there for aggregates that add
+    doubles, which must be added in source order: sorting many rows back costs more than checking.
+    """
 
     points: tuple[Point, ...]
     ranges: tuple[Range, ...]
     fixed: frozenset[str]
     candidates: tuple[Candidate, ...]
+    base: Candidate | None = None
 
 
 def shape_of(plan: Plan, bound: Mapping[str, BoundValue]) -> Shape | None:
@@ -110,13 +121,22 @@ def shape_of(plan: Plan, bound: Mapping[str, BoundValue]) -> Shape | None:
 
 
 def ordering(
-    plan: Plan, fixed: frozenset[str], sorted_by: Sequence[str], next_key: str | None
+    plan: Plan,
+    fixed: frozenset[str],
+    sorted_by: Sequence[str],
+    path: PathView | None = None,
+    used: int = 0,
 ) -> Ordering:
-    """Compare the order of located rows with the contract's.
+    """Compare the order of located rows with what the contract wants.
 
-    `next_key` is the key column behind the equal ones, None when the rows are not one stretch of
-    a path or must still be checked.
+    `path` is None when the rows are not one stretch of a path, or must still be checked; `used` is
+    how many of its first columns are equal in all rows.
     """
+    following = () if path is None else path.columns[used:]
+    if plan.endpoint.is_aggregate:
+        return Ordering(
+            (), is_met=False, narrows=False, group_depth=_depth(plan, fixed, path, used)
+        )
     order: dict[str, tuple[ColumnView, bool]] = {}
     for alias, descending in plan.order:
         view = plan.outputs[alias].view
@@ -126,8 +146,17 @@ def ordering(
     return Ordering(
         columns=tuple(order.values()),
         is_met=is_ascending and tuple(order) == tuple(sorted_by),
-        narrows=next_key is not None and next_key == next(iter(order), None),
+        narrows=bool(order) and following[:1] == tuple(order)[:1],
     )
+
+
+def _depth(plan: Plan, fixed: frozenset[str], path: PathView | None, used: int) -> int:
+    names = (plan.outputs[alias].view.name for alias in plan.endpoint.group_by)
+    wanted = tuple(dict.fromkeys(name for name in names if name not in fixed))
+    if path is None or not wanted:
+        return 0
+    depth = used + len(wanted)
+    return depth if path.key_columns[used:depth] == wanted else 0
 
 
 def scan_order(plan: Plan, fixed: frozenset[str]) -> tuple[str, ...]:
@@ -156,24 +185,26 @@ def _make_shape(plan: Plan, names: Sequence[str]) -> Shape | None:
             return None
     fixed = frozenset(point.view.name for point in points)
     candidates = _candidates(plan, points, ranges, fixed)
-    return Shape(tuple(points), tuple(ranges), fixed, candidates)
+    base = None
+    if plan.adds_doubles and not any(c.is_base or c.ordering.group_depth for c in candidates):
+        base = _base_candidate(plan, points, ranges, fixed)
+    return Shape(tuple(points), tuple(ranges), fixed, candidates, base)
 
 
 def _candidates(
     plan: Plan, points: Sequence[Point], ranges: Sequence[Range], fixed: frozenset[str]
 ) -> tuple[Candidate, ...]:
-    """Return the paths with the most usable key columns, or the scan when none has any."""
+    """Return the paths with the most usable columns, or the scan when none has any.
+
+    Paths that find the same rows are not looked up for each request: the best order is taken.
+    """
     point_at = {point.view.name: number for number, point in enumerate(points)}
     range_at = {item.view.name: number for number, item in enumerate(ranges)}
     best = (0, 0)
     found: list[Candidate] = []
     for path in plan.paths:
-        used: list[int] = []
-        for name in path.key_columns:
-            if name not in point_at:
-                break
-            used.append(point_at[name])
-        following = path.key_columns[len(used) : len(used) + 1]
+        used = tuple(point_at[n] for n in takewhile(point_at.__contains__, path.columns))
+        following = path.columns[len(used) : len(used) + 1]
         bounds = range_at.get(following[0], -1) if following else -1
         score = (len(used), int(bounds >= 0))
         if score < best or score == (0, 0):
@@ -181,37 +212,63 @@ def _candidates(
         if score > best:
             best, found = score, []
         found.append(_candidate(plan, path, used, bounds, (len(points), len(ranges)), fixed))
-    if found:
-        return tuple(found)
-    return (_candidate(plan, None, (), -1, (len(points), len(ranges)), fixed),)
+    if not found:
+        return (_candidate(plan, None, (), -1, (len(points), len(ranges)), fixed),)
+    by_rows: dict[tuple[frozenset[int], int], Candidate] = {}
+    for candidate in sorted(found, key=_order_cost):
+        by_rows.setdefault((frozenset(candidate.points), candidate.bounds), candidate)
+    return tuple(by_rows.values())
+
+
+def _order_cost(candidate: Candidate) -> tuple[bool, bool, bool]:
+    order = candidate.ordering
+    return not (order.is_met or order.group_depth), not order.narrows, not candidate.is_base
+
+
+def _base_candidate(
+    plan: Plan, points: Sequence[Point], ranges: Sequence[Range], fixed: frozenset[str]
+) -> Candidate | None:
+    """Return how the tenant's base rows are read, or all of them; None where nothing names them."""
+    counts = (len(points), len(ranges))
+    if plan.tenant is None:
+        return _candidate(plan, None, (), -1, counts, fixed)
+    for path in plan.paths:
+        if path.columns[0] == plan.tenant.name:
+            return _candidate(plan, path, (0,), -1, counts, fixed)
+    return None
 
 
 def _candidate(
     plan: Plan,
     path: PathView | None,
-    used: Sequence[int],
+    used: tuple[int, ...],
     bounds: int,
     counts: tuple[int, int],
     fixed: frozenset[str],
 ) -> Candidate:
     loose_points = tuple(number for number in range(counts[0]) if number not in used)
     loose_ranges = tuple(number for number in range(counts[1]) if number != bounds)
-    next_key = None
+    is_loose = bool(loose_points or loose_ranges)
     if path is None:
         sorted_by = scan_order(plan, fixed)
     else:
         sorted_by = tuple(name for name in path.columns if name not in fixed)
-        if not loose_points and not loose_ranges:
-            next_key = next(iter(path.key_columns[len(used) :]), None)
+    order = ordering(plan, fixed, sorted_by, None if is_loose else path, len(used))
+    is_base = path is None or path.base_rows is None
+    if _is_tenant_only(plan, path, used, bounds) and not order.columns and not order.group_depth:
+        # All rows of a tenant lie together in base order as well: no row numbers are needed.
+        is_base, sorted_by = True, ()
+        order = ordering(plan, fixed, sorted_by)
     return Candidate(
-        path=path,
-        points=tuple(used),
-        bounds=bounds,
-        loose_points=loose_points,
-        loose_ranges=loose_ranges,
-        sorted_by=sorted_by,
-        ordering=ordering(plan, fixed, sorted_by, next_key),
+        path, used, bounds, loose_points, loose_ranges, sorted_by, order, is_base=is_base
     )
+
+
+def _is_tenant_only(plan: Plan, path: PathView | None, used: Sequence[int], bounds: int) -> bool:
+    """Tell whether a path is asked for one tenant's rows and nothing else."""
+    if path is None or plan.tenant is None or bounds >= 0:
+        return False
+    return len(used) == 1 and path.columns[0] == plan.segment.tenant_column == plan.tenant.name
 
 
 def _tenant_finder(view: ColumnView) -> Callable[[Any], Physical | None]:
