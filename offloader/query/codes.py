@@ -20,4 +20,5 @@ REQUEST_CODES: Mapping[str, str] = {
     "bad_list": "a list is empty, too long, or holds an empty value",
     "unknown_column": "`columns` names one the endpoint does not serve",
     "repeated_column": "`columns` names one more than once",
+    "bad_cursor": "`cursor` is none, of another request, or stands beside `offset`",
 }

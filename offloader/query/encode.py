@@ -18,15 +18,24 @@ def encode_json(plan: Plan, bound: Bound, result: Result, *, stale: bool) -> byt
         limit=bound.limit,
         offset=bound.offset,
         next_offset=result.next_offset,
+        next_cursor=result.next_cursor,
         stale=stale,
     )
-    rows = ",".join(_row_texts(bound, result))
-    return f'{{"data":[{rows}],"meta":{meta}}}'.encode()
+    texts = result.texts
+    if texts is None:
+        rows = ",".join(_row_texts(bound, result))
+        return f'{{"data":[{rows}],"meta":{meta}}}'.encode()
+    end = f'],"meta":{meta}}}'.encode()
+    if len(texts) == 1:
+        return b"".join((b'{"data":[', texts[0], end))
+    return b"".join((b'{"data":[', b",".join(texts), end))
 
 
 def encode_ndjson(bound: Bound, result: Result) -> bytes:
     """Return one JSON object a row, each ended by a line feed; nothing when there is no row."""
-    return "".join(f"{row}\n" for row in _row_texts(bound, result)).encode()
+    if result.texts is None:
+        return "".join(f"{row}\n" for row in _row_texts(bound, result)).encode()
+    return b"".join([piece for row in result.texts for piece in (row, b"\n")])
 
 
 def _row_texts(bound: Bound, result: Result) -> list[str]:

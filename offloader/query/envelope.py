@@ -7,6 +7,7 @@ from json import JSONEncoder
 
 from offloader.catalog.model import Endpoint
 from offloader.query.cell_text import timestamp_text
+from offloader.query.cursor import cursor_head
 from offloader.segment.read import Segment
 
 _json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -14,19 +15,32 @@ _json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Ready pieces of `meta`: what stands before the page's numbers, and what after them."""
+    """Ready pieces of `meta`: what stands before the page's numbers, and what after them.
+
+    `cursor_head` is what all cursors of these answers begin with.
+    """
 
     head: str
     tail_fresh: str
     tail_stale: str
+    cursor_head: bytes
 
     def meta(
-        self, *, row_count: int, limit: int, offset: int, next_offset: int | None, stale: bool
+        self,
+        *,
+        row_count: int,
+        limit: int,
+        offset: int,
+        next_offset: int | None,
+        next_cursor: str | None,
+        stale: bool,
     ) -> str:
         """Return the `meta` object as JSON text, fields in the contract's order."""
-        following = "null" if next_offset is None else str(next_offset)
-        page = f'"row_count":{row_count},"limit":{limit},"offset":{offset},"next_offset":'
-        return self.head + page + following + (self.tail_stale if stale else self.tail_fresh)
+        tail = self.tail_stale if stale else self.tail_fresh
+        page = f'{self.head}"row_count":{row_count},"limit":{limit},"offset":{offset}'
+        if next_offset is None:
+            return f'{page},"next_offset":null,"next_cursor":null{tail}'
+        return f'{page},"next_offset":{next_offset},"next_cursor":"{next_cursor}"{tail}'
 
 
 def make_envelope(endpoint: Endpoint, segment: Segment) -> Envelope:
@@ -44,6 +58,7 @@ def make_envelope(endpoint: Endpoint, segment: Segment) -> Envelope:
         head=_json(head)[:-1] + ",",
         tail_fresh=_tail(endpoint, segment, False),
         tail_stale=_tail(endpoint, segment, has_window),
+        cursor_head=cursor_head(endpoint, segment.manifest_digest),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from offloader.catalog.types import Kind
 from offloader.query.aggregate import aggregate
 from offloader.query.cells import Cells, read_cells, row_count
+from offloader.query.cursor import asked_digest, write_cursor
 from offloader.query.filters import matching
 from offloader.query.grouping import ONE_GROUP, Groups, group_rows, group_stretch
 from offloader.query.locate import Located, locate
@@ -28,8 +29,8 @@ class Result:
     """One page of `row_count` rows: cells of the bound request's columns, or `texts`.
 
     `texts` is JSON text of rows that were encoded ahead, joined by commas or one by one as asked;
-    then there are no `columns`. `next_offset` is None when no row follows. `rows_read` is how many
-    rows had to be looked at.
+    then there are no `columns`. `next_offset` and `next_cursor` are None when no row follows.
+    `rows_read` is how many rows had to be looked at.
     """
 
     columns: tuple[Cells, ...]
@@ -37,6 +38,7 @@ class Result:
     next_offset: int | None
     rows_read: int
     texts: list[memoryview] | None = None
+    next_cursor: str | None = None
 
 
 def estimate(plan: Plan, bound: Bound, tenant: str | None) -> int:
@@ -72,7 +74,14 @@ def run(
     `tenant` is the key's, and None only for endpoints that have no tenant. With `texts`, rows that
     were encoded ahead are returned as text where they hold what is asked.
     """
-    located = located or locate(plan, bound, tenant)
+    result = _run(plan, bound, located or locate(plan, bound, tenant), texts)
+    if result.next_offset is not None:
+        asked = asked_digest(bound.values, bound.columns, tenant)
+        result.next_cursor = write_cursor(plan.envelope.cursor_head, asked, result.next_offset)
+    return result
+
+
+def _run(plan: Plan, bound: Bound, located: Located, texts: Texts | None) -> Result:
     if plan.endpoint.is_aggregate:
         return _run_groups(plan, bound, located)
     if texts and plan.texts is not None and bound.columns == plan.endpoint.columns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from offloader.catalog.values import (
     parse_value,
 )
 from offloader.errors import RequestError
+from offloader.query.cursor import Cursor, bad_cursor, read_cursor
 from offloader.query.query_string import invalid_param, parse_query
 
 __all__ = ["MAX_OFFSET", "Bound", "Signature", "bind", "make_signature", "parse_query"]
@@ -41,6 +42,7 @@ class Signature:
     required: tuple[str, ...]
     combinations: frozenset[frozenset[str]]
     readers: tuple[tuple[str, Callable[[str], BoundValue], BoundValue | None], ...]
+    columns_text: str
 
 
 def make_signature(endpoint: Endpoint) -> Signature:
@@ -58,6 +60,7 @@ def make_signature(endpoint: Endpoint) -> Signature:
         required=tuple(p.name for p in endpoint.params if p.required and p.default is None),
         combinations=frozenset(endpoint.combinations),
         readers=tuple(_reader(param, is_list=param.name in listed) for param in endpoint.params),
+        columns_text=ascii(endpoint.columns),
     )
 
 
@@ -66,7 +69,8 @@ class Bound:
     """A valid request: typed values after aliases and defaults, the page, the columns.
 
     `columns` are in select order. `canonical` is one text per meaning: two requests have the same
-    exactly when they bind the same values, page and columns.
+    exactly when they bind the same values, page and columns. `cursor` is what the offset came from,
+    if it was not sent as such.
     """
 
     values: Mapping[str, BoundValue]
@@ -74,16 +78,17 @@ class Bound:
     offset: int
     columns: tuple[str, ...]
     canonical: str
+    cursor: Cursor | None = None
 
 
-def bind(signature: Signature, pairs: Sequence[tuple[str, str]]) -> Bound:
-    """Check decoded pairs against the endpoint's contract and type their values.
+def bind(signature: Signature, sent: Mapping[str, str]) -> Bound:
+    """Check decoded values by name against the endpoint's contract and type their values.
 
     Raises RequestError 422 (family `invalid_param`) for the first rule broken, in this order:
-    unknown names, missing ones, the combination, each declared param, limit, offset, columns.
+    unknown names, missing ones, the combination, each declared param, limit, offset, cursor,
+    columns.
     """
     endpoint = signature.endpoint
-    sent = dict(pairs)
     _check_names(signature, sent)
     values: dict[str, BoundValue] = {}
     for name, read, default in signature.readers:
@@ -97,10 +102,18 @@ def bind(signature: Signature, pairs: Sequence[tuple[str, str]]) -> Bound:
         limit = _whole("limit", sent["limit"], 1, endpoint.max_limit)
     if "offset" in sent:
         offset = _whole("offset", sent["offset"], 0, MAX_OFFSET)
+    cursor = None
+    if "cursor" in sent:
+        if "offset" in sent:
+            raise bad_cursor("send cursor or offset, not both")
+        cursor = read_cursor(sent["cursor"])
+        offset = cursor.offset
     if "columns" in sent:
         columns = _subset(endpoint.columns, sent["columns"])
     # Of plain values, in one order: one text per meaning, on every version of Python.
-    return Bound(values, limit, offset, columns, ascii((values, limit, offset, columns)))
+    shown = signature.columns_text if columns is endpoint.columns else ascii(columns)
+    canonical = f"{values!a}{limit},{offset}{shown}"
+    return Bound(values, limit, offset, columns, canonical, cursor)
 
 
 def _check_names(signature: Signature, sent: Mapping[str, str]) -> None:
@@ -108,9 +121,6 @@ def _check_names(signature: Signature, sent: Mapping[str, str]) -> None:
     if not names <= signature.names:
         name = next(name for name in names if name not in signature.names)
         raise invalid_param("unknown_param", "remove it: the endpoint does not take it", name)
-    if "cursor" in names:
-        remedy = "cursor is not served yet: page with limit and offset"
-        raise invalid_param("unknown_param", remedy, "cursor")
     for name in signature.required:
         if name not in sent:
             raise invalid_param("missing_param", f"{name} is required: send it", name)
@@ -134,9 +144,21 @@ def _reader(
     param: Param, *, is_list: bool
 ) -> tuple[str, Callable[[str], BoundValue], BoundValue | None]:
     default: BoundValue | None = param.default
+    if param.type == "string" and not is_list and not param.aliases and not param.enum:
+        return param.name, _text_reader(param), default
     if is_list and param.default is not None:
         default = (param.default,)
     return param.name, partial(_listed if is_list else _single, param), default
+
+
+def _text_reader(param: Param) -> Callable[[str], str]:
+    """Return what reads plain text: a query string holds neither a NUL nor half a character."""
+    most = param.max_length
+
+    def read(text: str) -> str:
+        return text if len(text) <= most else str(_single(param, text))
+
+    return read
 
 
 def _single(param: Param, text: str) -> ParamValue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
 from offloader.errors import RequestError
@@ -16,8 +16,8 @@ _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SAFE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
-def parse_query(raw: bytes) -> list[tuple[str, str]]:
-    """Split and decode a raw query string (no leading `?`) into pairs, in the order sent.
+def parse_query(raw: bytes) -> dict[str, str]:
+    """Split and decode a raw query string (no leading `?`) into values by name, in the order sent.
 
     `+` is a space, a name without `=` has the empty value. Raises RequestError: 414 above 8 KiB;
     422 above 100 pairs, on broken percent-encoding or UTF-8, a NUL, an empty or a repeated name.
@@ -26,36 +26,28 @@ def parse_query(raw: bytes) -> list[tuple[str, str]]:
         message = f"the query string must be at most {MAX_QUERY_BYTES} bytes"
         raise RequestError(414, "invalid_request", "uri_too_long", message)
     if not raw:
-        return []
+        return {}
     if raw.count(b"&") >= MAX_PAIRS:
         raise invalid_param("too_many_params", f"send at most {MAX_PAIRS} parameters")
+    if _PLAIN.fullmatch(raw):
+        pieces: Iterable[list[str]] = [one.split("=", 1) for one in raw.decode("ascii").split("&")]
+    else:
+        pieces = ([_decode(part) for part in one.split(b"=", 1)] for one in raw.split(b"&"))
     pairs: dict[str, str] = {}
-    for name, value in _plain(raw) if _PLAIN.fullmatch(raw) else _decoded(raw):
+    for name, *values in pieces:
+        value = values[0] if values else ""
         if not name:
             raise invalid_param("empty_param_name", "every parameter needs a name")
         if name in pairs:
             raise invalid_param("repeated_param", "send each parameter once", name)
         pairs[name] = value
-    return list(pairs.items())
+    return pairs
 
 
 def invalid_param(code: str, message: str, name: str | None = None) -> RequestError:
     """Make a 422; `name` is shown only when it has the form of a parameter's name."""
     shown = name if name is not None and _SAFE_NAME.fullmatch(name) else None
     return RequestError(422, "invalid_param", code, message, param=shown)
-
-
-def _plain(raw: bytes) -> Iterator[tuple[str, str]]:
-    """Split a query string in which every byte stands for itself."""
-    for piece in raw.decode("ascii").split("&"):
-        name, _, value = piece.partition("=")
-        yield name, value
-
-
-def _decoded(raw: bytes) -> Iterator[tuple[str, str]]:
-    for piece in raw.split(b"&"):
-        name, _, value = piece.partition(b"=")
-        yield _decode(name), _decode(value)
 
 
 def _decode(piece: bytes) -> str:

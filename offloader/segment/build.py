@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from offloader.catalog.model import Column
-from offloader.segment.access_path import PathSpec
+from offloader.segment.access_path import PartPlan, PathSpec
 from offloader.segment.build_columns import MAX_ROWS, ColumnsRequest, build_columns
 from offloader.segment.build_paths import build_path
+from offloader.segment.build_row_texts import build_row_texts, limit_of
 from offloader.segment.build_unique import count_duplicates
 from offloader.segment.facts import SnapshotFacts
 from offloader.segment.layout import corrupt, verify
 from offloader.segment.read import open_segment
+from offloader.segment.row_text_spec import RowTextSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,16 @@ class PartTargets:
 
     columns: Path
     paths: tuple[tuple[PathSpec, Path], ...] = ()
+    texts: tuple[tuple[RowTextSpec, Path], ...] = ()
+
+
+def targets_of(plan: PartPlan, place: Callable[[str], Path]) -> PartTargets:
+    """Return where the parts of a plan belong; `place` gives the path of a part's id."""
+    return PartTargets(
+        place(plan.columns_id),
+        tuple((spec, place(part_id)) for spec, part_id in plan.paths),
+        tuple((spec, place(part_id)) for spec, part_id in plan.texts),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +76,9 @@ def build_segment(
     asked for when the columns part exists. NaN and infinities become null. `max_rows` is the
     greatest number of rows a segment can number.
 
-    Raises SnapshotRefused (`too_many_rows`, `decimal_out_of_range`), SegmentCorrupt when an
-    existing columns part is damaged, and OSError, such as a full disk; no part is left half done.
+    Row texts are of the order of one of the paths, or of base order. Raises SnapshotRefused
+    (`too_many_rows`, `decimal_out_of_range`), SegmentCorrupt when an existing part that others are
+    made from is damaged, and OSError, such as a full disk; no part is left half done.
     """
     written: dict[Path, int] = {}
     with ThreadPoolExecutor(max_workers=threads) as pool:
@@ -79,12 +92,36 @@ def build_segment(
         for spec, path in targets.paths:
             if not path.exists():
                 written[path] = build_path(segment, spec, path, pool)
+        written |= _build_texts(part, targets, pool, threads, written)
         return BuildReport(
             row_count=segment.row_count,
             null_counts={name: view.null_count for name, view in segment.columns.items()},
             duplicate_keys=count_duplicates(segment, unique) if unique else None,
             written_bytes=written,
         )
+
+
+def _build_texts(
+    columns: mmap.mmap,
+    targets: PartTargets,
+    pool: ThreadPoolExecutor,
+    threads: int,
+    fresh: Collection[Path],
+) -> dict[Path, int]:
+    """Write the missing row texts; parts that are not `fresh` are verified before they are used."""
+    missing = [(spec, path) for spec, path in targets.texts if not path.exists()]
+    orders = {spec.order for spec, _ in missing}
+    needed = [path for spec, path in targets.paths if spec.columns in orders]
+    parts = [_map(path) for path in needed]
+    for path, part in zip(needed, parts, strict=True):
+        if path not in fresh:
+            verify(part)
+    segment = open_segment(columns, parts)
+    limit_bytes = limit_of(len(columns))
+    return {
+        path: build_row_texts(segment, spec, path, pool, limit_bytes=limit_bytes, ahead=threads + 1)
+        for spec, path in missing
+    }
 
 
 def _map(path: Path) -> mmap.mmap:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from offloader.catalog.model import Column
+from offloader.catalog.types import Kind
 from offloader.errors import SnapshotRefused
 from offloader.segment.build_arrow import text_buffers
 from offloader.segment.build_encode import Encoder, Physical, encoder_of
@@ -25,6 +26,7 @@ from offloader.segment.part_writer import PartWriter
 
 MAX_ROWS = (1 << 32) - 1
 PIECE_ROWS = 1 << 20
+SUMMED_AS_INTEGERS = frozenset({Kind.INTEGER, Kind.BIGINT, Kind.DECIMAL})
 _Pieces = Iterable[npt.NDArray[Any]]
 
 
@@ -57,18 +59,19 @@ def build_columns(tables: Iterable[pa.Table], request: ColumnsRequest, pool: Exe
     with PartWriter(request.path) as part:
         if order is not None:
             part.add("ordinal", order.astype(np.uint32))
-        nulls = {}
+        entries = []
         for prepared in map_ahead(pool, prepare, request.columns, ahead=2):
-            nulls[prepared.column.name] = prepared.null_count
+            entries.append(_column_entry(prepared))
             for suffix, dtype, pieces in prepared.buffers:
                 part.add_pieces(f"{prepared.column.name}.{suffix}", dtype, pieces)
-        return part.finish(_descriptor(request, row_count, nulls))
+        return part.finish(_descriptor(request, row_count, entries))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
     column: Column
     null_count: int
+    reach: int | None
     buffers: tuple[tuple[str, npt.DTypeLike, _Pieces], ...]
 
 
@@ -120,7 +123,15 @@ def _prepare(column: Column, found: Physical, order: Positions | None) -> _Prepa
         valid = found.valid if order is None else found.valid.take(order)
         buffers.append(("valid", np.uint8, (np.packbits(valid, bitorder="little"),)))
     buffers += [(suffix, array.dtype, (array,)) for suffix, array in found.dictionary]
-    return _Prepared(column, found.null_count, tuple(buffers))
+    return _Prepared(column, found.null_count, _reach(column, found), tuple(buffers))
+
+
+def _reach(column: Column, found: Physical) -> int | None:
+    """Return the greatest distance of a value from 0, where sums are sums of 64-bit integers."""
+    values = found.values
+    if column.type.kind not in SUMMED_AS_INTEGERS or values is None or values.dtype.kind != "i":
+        return None
+    return max(-int(values.min()), int(values.max())) if len(values) else 0
 
 
 def _json_buffers(
@@ -135,16 +146,22 @@ def _json_buffers(
 
 
 def _descriptor(
-    request: ColumnsRequest, row_count: int, nulls: Mapping[str, int]
+    request: ColumnsRequest, row_count: int, columns: list[dict[str, object]]
 ) -> dict[str, object]:
     return {
         "kind": "columns",
         **asdict(request.facts),
         "row_count": row_count,
         "tenant_column": request.tenant_column,
-        "columns": [_column_entry(c, nulls[c.name]) for c in request.columns],
+        "columns": columns,
     }
 
 
-def _column_entry(column: Column, nulls: int) -> dict[str, object]:
-    return {"name": column.name, "type": str(column.type), "nulls": nulls}
+def _column_entry(prepared: _Prepared) -> dict[str, object]:
+    column = prepared.column
+    return {
+        "name": column.name,
+        "type": str(column.type),
+        "nulls": prepared.null_count,
+        "reach": prepared.reach,
+    }

@@ -34,7 +34,7 @@ import xxhash
 from offloader.errors import SegmentCorrupt
 
 MAGIC = b"OFFLSEG1"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ALIGNMENT = 64
 HEADER_BYTES = 64
 SLICE_BYTES = 8 << 20

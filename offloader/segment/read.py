@@ -15,14 +15,18 @@ import numpy.typing as npt
 from offloader.catalog.types import ColumnType, Kind, parse_type
 from offloader.segment.dictionary import DecimalDictionary, Dictionary, Texts
 from offloader.segment.layout import Buffer, corrupt, read_descriptor, sections
+from offloader.segment.path_tail import TailColumn
 from offloader.segment.path_view import KeyColumn, PathView
+from offloader.segment.row_texts import RowTexts, SkippedRowTexts, open_row_texts
 
 __all__ = [
     "ColumnView",
     "DecimalDictionary",
     "Dictionary",
     "PathView",
+    "RowTexts",
     "Segment",
+    "SkippedRowTexts",
     "Texts",
     "open_segment",
 ]
@@ -39,7 +43,8 @@ class ColumnView:
     `values` holds physical values, shape (row_count,): BOOLEAN uint8, INTEGER and DATE (days)
     int32, BIGINT and TIMESTAMP (µs) int64, DOUBLE float64, DECIMAL up to 18 digits int64
     (unscaled), wider DECIMAL and VARCHAR codes of `dictionary` (uint8, uint16 or uint32); it is
-    None for JSON, whose text is read with `texts`. `valid` is an Arrow bitmap (uint8, least
+    None for JSON, whose text is read with `texts`. `reach` is the greatest distance of an INTEGER,
+    BIGINT or int64 DECIMAL value from 0. `valid` is an Arrow bitmap (uint8, least
     significant bit first) or None when no row is null; the value of a null row means nothing.
     """
 
@@ -51,6 +56,7 @@ class ColumnView:
     valid: npt.NDArray[np.uint8] | None
     dictionary: Dictionary | DecimalDictionary | None
     json: Texts | None
+    reach: int | None = None
 
     def is_valid(self, rows: Rows) -> npt.NDArray[np.bool_] | None:
         """Return which of `rows` are not null, shape (len(rows),); None when all are valid."""
@@ -114,10 +120,14 @@ class Segment:
     columns: dict[str, ColumnView]
     paths: tuple[PathView, ...]
     ordinal: npt.NDArray[np.uint32] | None
+    texts: tuple[RowTexts, ...] = ()
+    skipped_texts: tuple[SkippedRowTexts, ...] = ()
 
 
-def open_segment(columns_part: Buffer, path_parts: Sequence[Buffer] = ()) -> Segment:
+def open_segment(columns_part: Buffer, other_parts: Sequence[Buffer] = ()) -> Segment:
     """Map the parts of one segment; the buffers must outlive what is returned.
+
+    The other parts are access paths and row texts, in any order; each says which it is.
 
     Checks headers, bounds and that the parts belong together, not the buffers' checksums: `verify`
     does that once, when a part is loaded. Raises SegmentCorrupt.
@@ -126,6 +136,7 @@ def open_segment(columns_part: Buffer, path_parts: Sequence[Buffer] = ()) -> Seg
     arrays = _views(columns_part, head)
     try:
         columns = {c["name"]: _column(c, head["row_count"], arrays) for c in head["columns"]}
+        others = [_other(part, head, columns) for part in other_parts]
         return Segment(
             dataset=head["dataset"],
             snapshot_id=head["snapshot_id"],
@@ -135,8 +146,10 @@ def open_segment(columns_part: Buffer, path_parts: Sequence[Buffer] = ()) -> Seg
             row_count=head["row_count"],
             tenant_column=head["tenant_column"],
             columns=columns,
-            paths=tuple(_path(part, head) for part in path_parts),
+            paths=tuple(one for one in others if isinstance(one, PathView)),
             ordinal=arrays.get("ordinal"),
+            texts=tuple(one for one in others if isinstance(one, RowTexts)),
+            skipped_texts=tuple(one for one in others if isinstance(one, SkippedRowTexts)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise corrupt("descriptor", "it does not describe a columns part") from error
@@ -165,6 +178,7 @@ def _column(entry: Mapping[str, Any], row_count: int, arrays: _Arrays) -> Column
         valid=arrays.get(f"{name}.valid"),
         dictionary=_dictionary(name, column_type, arrays),
         json=Texts(arrays[f"{name}.offsets"], arrays[f"{name}.bytes"]) if is_json else None,
+        reach=entry["reach"],
     )
 
 
@@ -178,13 +192,31 @@ def _dictionary(
     return None
 
 
-def _path(part: Buffer, columns_head: Mapping[str, Any]) -> PathView:
+def _other(
+    part: Buffer, columns_head: Mapping[str, Any], columns: Mapping[str, ColumnView]
+) -> PathView | RowTexts | SkippedRowTexts:
     head = read_descriptor(part)
+    kind = head["kind"]
     for fact in ("manifest_digest", "row_count", "tenant_column"):
         if head[fact] != columns_head[fact]:
-            raise corrupt("descriptor", f"a path part is of another segment ({fact} differs)")
-    arrays = _views(part, head)
+            raise corrupt("descriptor", f"a {kind} part is of another segment ({fact} differs)")
+    try:
+        arrays = _views(part, head)
+        if kind == "path":
+            return _path(head, arrays, columns)
+        if kind == "row_texts":
+            return open_row_texts(head, arrays)
+        raise ValueError(kind)
+    except (KeyError, TypeError, ValueError) as error:
+        raise corrupt("descriptor", f"it does not describe a {kind} part") from error
+
+
+def _path(
+    head: Mapping[str, Any], arrays: _Arrays, columns: Mapping[str, ColumnView]
+) -> PathView:
     key = tuple(KeyColumn.from_json(entry) for entry in head["key"])
+    rows = arrays.get("rows")
+    behind = (columns[name] for name in head["columns"][len(key) :])
     return PathView(
         columns=tuple(head["columns"]),
         key_columns=tuple(column.column for column in key),
@@ -192,5 +224,6 @@ def _path(part: Buffer, columns_head: Mapping[str, Any]) -> PathView:
         key=key,
         keys=arrays["keys"],
         starts=arrays.get("starts"),
-        base_rows=arrays.get("rows"),
+        base_rows=rows,
+        tail=tuple(TailColumn(c.gather(slice(None)), c.valid, rows) for c in behind),
     )

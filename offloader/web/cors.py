@@ -37,8 +37,11 @@ def preflight_headers(origins: tuple[str, ...], origin: str | None) -> dict[str,
 
 
 def vary(origins: tuple[str, ...], *, is_authed: bool) -> str:
-    """Return the complete Vary header of an endpoint's answers."""
-    names = ["Accept"]
+    """Return the complete Vary header (RFC 9110, 12.5.5) of an endpoint's answers.
+
+    `Authorization` when the caller's key decides them, `Origin` unless every page may read them.
+    """
+    names = ["Accept", "Accept-Encoding"]
     if is_authed:
         names.append("Authorization")
     if origins and origins != ("*",):

@@ -57,7 +57,7 @@ def test_answers_equal_duckdbs(monkeypatch: pytest.MonkeyPatch) -> None:
 def _compare(
     case: Case, endpoint: Endpoint, plans: Sequence[Plan], request: Request, oracle: Oracle
 ) -> None:
-    bound = bind(plans[0].signature, request.pairs)
+    bound = bind(plans[0].signature, dict(request.pairs))
     bodies = [_body(plan, bound, request.tenant) for plan in plans]
     assert bodies[0] == bodies[1]
     expected = oracle.rows(case.table, endpoint, _texts(endpoint, request), request.tenant)

@@ -13,9 +13,10 @@ from tests.segment.tables import Value
 
 META = (
     '"meta":{"endpoint":"usage","version":1,"snapshot_id":"r0001","row_count":%d,"limit":%d,'
-    '"offset":%d,"next_offset":%s,"serving_mode":"local_table","freshness":{'
+    '"offset":%d,"next_offset":%s,"next_cursor":%s,"serving_mode":"local_table","freshness":{'
     '"watermark":"2026-06-01T00:00:00Z","max_staleness_minutes":%s,"stale":%s}}'
 )
+CURSOR = '"Ad3d3d3d3d3d3d3d3d3d3d0wwTO9JRcXZMSjIcucloMxtO7HBwAAAAL_HOOJ"'
 
 
 def test_a_body_has_the_contracts_shape() -> None:
@@ -23,9 +24,9 @@ def test_a_body_has_the_contracts_shape() -> None:
     served = serve("a VARCHAR, b BIGINT", [("x", 1), ("y", None), ("z", 3)])
     body = served.body("limit=2").decode()
     rows = '{"data":[{"a":"x","b":1},{"a":"y","b":null}],'
-    assert body == rows + META % (2, 2, 0, "2", "null", "false") + "}"
+    assert body == rows + META % (2, 2, 0, "2", CURSOR, "null", "false") + "}"
     empty = served.body("offset=9").decode()
-    assert empty == '{"data":[],' + META % (0, 50, 9, "null", "null", "false") + "}"
+    assert empty == '{"data":[],' + META % (0, 50, 9, "null", "null", "null", "false") + "}"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_freshness_follows_the_window(minutes: float | None, stale: bool, shown:
     """Without a window nothing is stale; whole minutes are shown as such."""
     served = serve("a INTEGER", [(1,)], max_staleness_minutes=minutes)
     flag = "true" if stale and minutes is not None else "false"
-    expected = '{"data":[{"a":1}],' + META % (1, 50, 0, "null", shown, flag) + "}"
+    expected = '{"data":[{"a":1}],' + META % (1, 50, 0, "null", "null", shown, flag) + "}"
     assert served.body(stale=stale).decode() == expected
 
 

@@ -80,7 +80,7 @@ def test_an_unsent_param_without_default_is_absent(served: Served) -> None:
         ("colour=red", "unknown_param", "colour"),
         ("Region=eu", "unknown_param", None),
         ("%3Cscript%3E=1", "unknown_param", None),
-        ("cursor=abc", "unknown_param", "cursor"),
+        ("cursor=abc", "bad_cursor", "cursor"),
         ("region=EU", "not_in_enum", "region"),
         ("region=", "not_in_enum", "region"),
         ("calls=", "bad_type", "calls"),

@@ -38,7 +38,7 @@ def refusal(raw: bytes) -> tuple[int, str, str, str | None]:
 )
 def test_pairs_are_decoded_in_the_order_sent(raw: bytes, pairs: list[tuple[str, str]]) -> None:
     """Names and values are percent-decoded, `+` is a space, only `&` separates."""
-    assert parse_query(raw) == pairs
+    assert list(parse_query(raw).items()) == pairs
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_one_hundred_parameters_are_the_most() -> None:
 
 def test_a_query_string_has_at_most_8_kib() -> None:
     """Length is checked first, and is the URI's fault: 414."""
-    assert parse_query(b"a=" + b"x" * (MAX_QUERY_BYTES - 2)) == [("a", "x" * 8190)]
+    assert parse_query(b"a=" + b"x" * (MAX_QUERY_BYTES - 2)) == {"a": "x" * 8190}
     expected = (414, "invalid_request", "uri_too_long", None)
     assert refusal(b"a=" + b"x" * (MAX_QUERY_BYTES - 1)) == expected
     assert refusal(b"x" * 65_536) == expected

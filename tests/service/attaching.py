@@ -37,7 +37,7 @@ def body(generation: Generation | None) -> dict[str, object]:
     assert generation is not None
     plan = generation.endpoints["alpha_rows"].plan
     assert plan is not None
-    bound = bind(plan.signature, [("limit", "2"), ("offset", "1")])
+    bound = bind(plan.signature, {"limit": "2", "offset": "1"})
     answer = json.loads(encode_json(plan, bound, run(plan, bound, None), stale=False))
     return {"snapshot": answer["meta"]["snapshot_id"], "data": answer["data"]}
 

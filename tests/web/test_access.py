@@ -43,7 +43,7 @@ def test_every_bad_key_gets_the_same_answer(tenants: Tenants, why: str, target: 
         [
             ("Cache-Control", "no-store"),
             ("WWW-Authenticate", "Bearer"),
-            ("Vary", "Accept, Authorization"),
+            ("Vary", "Accept, Accept-Encoding, Authorization"),
             ("X-Content-Type-Options", "nosniff"),
             ("content-length", "174"),
             ("connection", "keep-alive"),

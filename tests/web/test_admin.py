@@ -70,7 +70,7 @@ def test_diagnostics_show_the_insides(tenants: Tenants) -> None:
     assert (usage["previous"], usage["pinned"], usage["quarantined_parts"]) == (None, None, 0)
     assert usage["last_attempt"]["code"] == ""
     assert usage["source_reachable"] is True
-    assert all(path[0] == "tenant_id" for path in usage["access_paths"])
+    assert all(path["columns"][0] == "tenant_id" for path in usage["access_paths"])
     assert document["processes"]["workers_attached"] == 2
     pids = {worker["pid"] for worker in document["processes"]["workers"]}
     assert len(pids) == 2

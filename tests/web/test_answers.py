@@ -42,7 +42,7 @@ def test_the_headers_are_these(tenants: Tenants) -> None:
         "offloader-snapshot-id": "s0001",
         "offloader-watermark": "2026-06-01T00:00:00Z",
         "offloader-cache": "off",
-        "vary": "Accept, Authorization",
+        "vary": "Accept, Accept-Encoding, Authorization",
         "x-content-type-options": "nosniff",
         "content-type": "application/json",
         "content-length": str(len(reply.body)),

@@ -27,7 +27,7 @@ EXPOSED = (
 
 def test_unset_lets_no_page_read(tenants: Tenants) -> None:
     """No CORS header in any answer; OPTIONS still says what is allowed."""
-    assert cors(tenants.service, PLAIN, PAGE) == {"vary": "Accept, Authorization"}
+    assert cors(tenants.service, PLAIN, PAGE) == {"vary": "Accept, Accept-Encoding, Authorization"}
     reply = tenants.service.ask(PLAIN, {"Origin": PAGE, **PREFLIGHT}, "OPTIONS")
     assert (reply.status, reply.body) == (204, b"")
     assert reply.headers["allow"] == "GET, HEAD, OPTIONS"
@@ -39,10 +39,10 @@ def test_a_list_lets_its_pages_read(public: Running) -> None:
     assert cors(public, OPEN, PAGE) == {
         "access-control-allow-origin": PAGE,
         "access-control-expose-headers": EXPOSED,
-        "vary": "Accept, Origin",
+        "vary": "Accept, Accept-Encoding, Origin",
     }
     for other in (None, "https://evil.example", f"{PAGE}.evil.example", "null", PAGE.upper()):
-        assert cors(public, OPEN, other) == {"vary": "Accept, Origin"}
+        assert cors(public, OPEN, other) == {"vary": "Accept, Accept-Encoding, Origin"}
     assert cors(public, f"{OPEN}?limit=0", PAGE)["access-control-allow-origin"] == PAGE
     assert cors(public, "/absent", PAGE)["access-control-allow-origin"] == PAGE
 
@@ -72,7 +72,7 @@ def test_a_star_lets_every_page_read(tmp_path: Path) -> None:
             assert cors(service, OPEN, origin) == {
                 "access-control-allow-origin": "*",
                 "access-control-expose-headers": EXPOSED,
-                "vary": "Accept",
+                "vary": "Accept, Accept-Encoding",
             }
         shown = cors(service, OPEN, PAGE, "OPTIONS")
         assert shown["access-control-allow-origin"] == "*"

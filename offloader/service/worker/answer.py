@@ -6,28 +6,27 @@ returned as a Query, for the caller to run where it does not hold up others.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from offloader.catalog.model import Key
-from offloader.errors import RequestError
+from offloader.query.cursor import asked_digest, check_cursor, cursor_gone
 from offloader.query.etag import etag as make_etag
-from offloader.query.execute import rows_to_read, run
-from offloader.query.formats import encode
+from offloader.query.execute import Result, Texts, rows_to_read, run
+from offloader.query.formats import JSON, NDJSON, encode
 from offloader.query.locate import Located, locate
 from offloader.query.params import Bound, bind, parse_query
 from offloader.query.plan import Plan
+from offloader.service.worker.coding import compress
 from offloader.service.worker.generation import Generation, Served
 from offloader.service.worker.negotiate import Representation, matches, negotiate
+from offloader.service.worker.refusals import no_endpoint, not_ready, unauthorized
+from offloader.service.worker.response_cache import Kept, Owner, ResponseCache
 from offloader.service.worker.stamp import Headers
 
-NOT_READY_RETRY_SECONDS = 5
-BUSY_RETRY_SECONDS = 1
 MAX_TOKEN_LENGTH = 4096
-
 _BEARER = "Bearer "
+_TEXTS: dict[str, Texts] = {JSON: "joined", NDJSON: "rows"}
 
 
 @dataclass(slots=True)
@@ -56,7 +55,10 @@ class Response:
 
 @dataclass(slots=True, eq=False)
 class Query:
-    """A request that passed every check and is not answered yet."""
+    """A request that passed every check and is not answered yet.
+
+    `cache` is where its body is to be kept, under its ETag, None for nowhere.
+    """
 
     served: Served
     plan: Plan
@@ -66,30 +68,52 @@ class Query:
     stale: bool
     representation: Representation
     headers: Headers
+    tag: str
+    cache: ResponseCache | None = None
 
     @property
     def rows_to_read(self) -> int:
         """Estimate the rows that answering reads."""
         return rows_to_read(self.plan, self.bound, self.located)
 
+    @property
+    def owner(self) -> Owner:
+        """Whose body this is: the endpoint's, and the tenant's."""
+        return self.plan.endpoint.name, self.tenant
+
     def finish(self) -> Response:
-        """Run the query and encode the body."""
+        """Run the query, encode the body, and keep it where the endpoint allows that."""
+        result = self._run()
         media = self.representation.media
-        result = run(self.plan, self.bound, self.tenant, self.located)
-        return Response(
-            status=200,
-            headers=(*self.headers, ("Offloader-Cache", "off")),
-            body=encode(media, self.plan, self.bound, result, stale=self.stale),
-            content_type=self.representation.content_type,
-            rows_scanned=result.rows_read,
-            cache="off",
-        )
+        body = encode(media, self.plan, self.bound, result, stale=self.stale)
+        body, coding = compress(body, self.representation.coding)
+        kept = Kept(body, self.representation.content_type, coding)
+        cache = "off"
+        if self.cache is not None:
+            cache = "miss"
+            self.cache.put(self.tag, self.owner, self.plan.segment.manifest_digest, kept)
+        return _answered(self.headers, kept, cache, result.rows_read)
+
+    def shared(self, response: Response) -> Response:
+        """Return the answer to an equal request as the answer to this one, which read nothing."""
+        headers = (*self.headers, *response.headers[len(self.headers) :])
+        return Response(200, headers, response.body, response.content_type, 0, response.cache)
+
+    def _run(self) -> Result:
+        texts = _TEXTS.get(self.representation.media)
+        return run(self.plan, self.bound, self.tenant, self.located, texts=texts)
 
 
-def begin(generation: Generation | None, request: Request, now: float) -> Response | Query:
+def begin(
+    generation: Generation | None,
+    request: Request,
+    now: float,
+    cache: ResponseCache | None = None,
+) -> Response | Query:
     """Check a request and answer it, or say what to run. `now` is seconds since the epoch.
 
-    Raises RequestError for what the caller did wrong, and 503 `not_ready`.
+    `cache` is used for endpoints whose contract allows it. Raises RequestError for what the caller
+    did wrong, and 503 `not_ready`.
     """
     if generation is None:
         raise not_ready("this worker is not ready yet")
@@ -101,9 +125,14 @@ def begin(generation: Generation | None, request: Request, now: float) -> Respon
         raise not_ready("the data of this endpoint is not loaded yet")
     bound = bind(plan.signature, parse_query(request.query))
     tenant = key.tenant if key is not None and plan.tenant is not None else None
+    if bound.cursor is not None:
+        served = _at_cursor(generation, plan, bound, tenant)
+        plan, stamps = served.plan, served.stamps
+        assert plan is not None
+        assert stamps is not None
     stale = now > stamps.stale_after
     tag = make_etag(
-        served.endpoint.digest,
+        plan.endpoint.digest,
         bound.canonical,
         tenant,
         plan.segment.manifest_digest,
@@ -113,34 +142,22 @@ def begin(generation: Generation | None, request: Request, now: float) -> Respon
     headers = (("ETag", tag), *stamps.headers(now, is_authed=key is not None))
     if request.if_none_match is not None and matches(request.if_none_match, tag):
         return Response(304, headers, b"", "")
+    if cache is None or not cache.is_on or plan.endpoint.cache_policy == "none":
+        cache = None
+    else:
+        cache.begin_generation(generation.number, generation.manifest_digests)
+        kept = cache.get(tag, (plan.endpoint.name, tenant))
+        if kept is not None:
+            return _answered(headers, kept, "hit", 0)
     located = locate(plan, bound, tenant)
-    return Query(served, plan, bound, tenant, located, stale, representation, headers)
+    return Query(served, plan, bound, tenant, located, stale, representation, headers, tag, cache)
 
 
-def error_body(error: RequestError, request_id: str) -> bytes:
-    """Return the body of a refusal; nothing in it comes from the request but the id."""
-    what: dict[str, str] = {
-        "family": error.family,
-        "code": error.code,
-        "message": error.message,
-    }
-    if error.param is not None:
-        what["param"] = error.param
-    document: Mapping[str, object] = {"error": what, "meta": {"request_id": request_id}}
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def not_ready(message: str) -> RequestError:
-    """Return the 503 for data that is still being loaded."""
-    retry = (("Retry-After", str(NOT_READY_RETRY_SECONDS)),)
-    return RequestError(503, "not_ready", "not_ready", f"{message}: try again", headers=retry)
-
-
-def busy() -> RequestError:
-    """Return the 503 for work that is shed under load."""
-    retry = (("Retry-After", str(BUSY_RETRY_SECONDS)),)
-    message = "too many heavy queries at once: try again, or narrow the request"
-    return RequestError(503, "busy", "busy", message, headers=retry)
+def _answered(headers: Headers, kept: Kept, cache: str, rows_scanned: int) -> Response:
+    headers = (*headers, ("Offloader-Cache", cache))
+    if kept.coding:
+        headers = (*headers, ("Content-Encoding", kept.coding))
+    return Response(200, headers, kept.body, kept.content_type, rows_scanned, cache)
 
 
 def _check_key(generation: Generation, authorization: str | None, now: float) -> Key | None:
@@ -155,13 +172,7 @@ def _check_key(generation: Generation, authorization: str | None, now: float) ->
             key = generation.keys.get(digest)
             if key and key.is_active and (key.expires_at is None or now < key.expires_at):
                 return key
-    raise RequestError(
-        401,
-        "unauthorized",
-        "unauthorized",
-        "send a valid key as Authorization: Bearer <key>",
-        headers=(("WWW-Authenticate", "Bearer"),),
-    )
+    raise unauthorized()
 
 
 def _find_endpoint(generation: Generation, key: Key | None, name: str) -> Served:
@@ -169,6 +180,16 @@ def _find_endpoint(generation: Generation, key: Key | None, name: str) -> Served
     served = generation.endpoints.get(name)
     granted = key is None or name in key.endpoints
     if served is None or not granted:
-        message = "there is no such endpoint for this key"
-        raise RequestError(404, "not_found", "not_found", message)
+        raise no_endpoint()
+    return served
+
+
+def _at_cursor(generation: Generation, plan: Plan, bound: Bound, tenant: str | None) -> Served:
+    """Return the endpoint on the snapshot that a cursor began on; 410 when it is not held."""
+    assert bound.cursor is not None
+    asked = asked_digest(bound.values, bound.columns, tenant)
+    check_cursor(bound.cursor, plan.envelope.cursor_head, asked)
+    served = generation.find(plan.endpoint.name, bound.cursor.manifest_digest)
+    if served is None:
+        raise cursor_gone()
     return served

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from offloader.service.worker.generation import Generation, assemble
+from offloader.service.worker.generation import Earlier, Generation, assemble
 from offloader.shared.attach import connect, receive, send
 from offloader.shared.control import ControlReader
 from offloader.shared.memory import map_sealed
@@ -40,6 +41,8 @@ class Attachment:
         self.counters = self.slots.counters(worker)
         self._parts: dict[str, memoryview] = {}
         self._generations: dict[int, Generation] = {}
+        # Of every generation that anything refers to still, also a request.
+        self._earlier: weakref.WeakSet[Earlier] = weakref.WeakSet()
         self._held: Counter[int] = Counter()
         self._is_first = threading.Event()
 
@@ -89,8 +92,7 @@ class Attachment:
             for key, descriptor in zip(message["parts"], descriptors, strict=True):
                 self._parts[key] = map_sealed(descriptor)
         elif "forget" in message:
-            for key in message["forget"]:
-                self._parts.pop(key, None)  # unmapped when the last request that reads it is done
+            self._forget(message["forget"])
         elif "drop" in message:
             for number in message["drop"]:
                 self._generations.pop(number, None)
@@ -105,10 +107,19 @@ class Attachment:
             reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
             send(self._connection, {"failed": number, "reason": reason})
             return
+        self._earlier.add(generation.earlier)
         self._generations[number] = generation
         self.head[Head.ATTACHED] = max(self.head[Head.ATTACHED], number)
         send(self._connection, {"attached": number})
         self._is_first.set()
+
+    def _forget(self, keys: list[str]) -> None:
+        """Let go of parts, which are unmapped when the last request that reads them is done."""
+        for earlier in list(self._earlier):
+            earlier.let_go(keys)
+        for key in keys:
+            self._parts.pop(key, None)
+        send(self._connection, {"forgot": keys})
 
     def _newest(self) -> Generation | None:
         """Return the newest generation that is attached: most of the next one is in it already."""

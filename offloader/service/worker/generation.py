@@ -15,21 +15,27 @@ from offloader.query.plan import Plan, compile_plan
 from offloader.segment.layout import Buffer
 from offloader.segment.read import Segment, open_segment
 from offloader.service.state import Snapshot
+from offloader.service.worker.cost import quick_rows
 from offloader.service.worker.smoke import try_plan
 from offloader.service.worker.stamp import Stamps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """One endpoint; `plan` is None until its dataset has a snapshot, and `stamps` with it."""
+    """One endpoint; `plan` is None until its dataset has a snapshot, and `stamps` with it.
+
+    Requests that locate at most `quick_rows` rows cost so little that nobody need estimate it.
+    """
 
     endpoint: Endpoint
     plan: Plan | None
     stamps: Stamps | None = field(init=False)
+    quick_rows: int = field(init=False)
 
     def __post_init__(self) -> None:
         stamps = None if self.plan is None else Stamps.of(self.endpoint, self.plan.segment)
         object.__setattr__(self, "stamps", stamps)
+        object.__setattr__(self, "quick_rows", 0 if self.plan is None else quick_rows(self.plan))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,10 +188,10 @@ class _Known:
         """Compile and try a plan; one over the same segment under the same contracts is kept."""
         if opened is None:
             return Served(endpoint, None)
-        for served in self.served:
-            known = served.get(endpoint.name)
+        for known in (served.get(endpoint.name) for served in self.served):
             if known is not None and known.endpoint == endpoint and known.plan is not None:
-                if known.plan.segment is opened.segment and known.plan.dataset == dataset:
+                plan = known.plan
+                if plan.segment is opened.segment and plan.dataset == dataset:
                     return known
         plan = compile_plan(dataset, endpoint, opened.segment)
         try_plan(plan)
@@ -205,7 +211,7 @@ def _earlier(
             dataset, opened = catalog.datasets[name], known.open(tuple(keys), part)
             earlier.opened[name] = opened
             for endpoint in catalog.endpoints_of(name):
-                with suppress(OffloaderError, ValueError):  # its contract has changed since
+                with suppress(Exception):  # its contract has changed; no swap fails because of it
                     earlier.served[endpoint.name] = known.serve(dataset, endpoint, opened)
     return earlier
 

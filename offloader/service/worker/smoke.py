@@ -45,14 +45,14 @@ def try_plan(plan: Plan) -> None:
 
 def smoke_request(plan: Plan) -> Bound | None:
     """Return a request with every param that must be sent; None when no value for one is known."""
-    pairs = [("limit", "1")]
+    sent = {"limit": "1"}
     for param in _params_to_send(plan.endpoint):
         text = _sample(plan, param)
         if text is None:
             return None
-        pairs.append((param.name, text))
+        sent[param.name] = text
     try:
-        return bind(plan.signature, pairs)
+        return bind(plan.signature, sent)
     except RequestError:
         return None  # the contract allows no such request: nor can a caller send it
 

@@ -13,6 +13,8 @@ from offloader.query.cell_text import timestamp_text
 from offloader.service.state import Snapshot
 from offloader.service.worker.attachment import Attachment
 from offloader.service.worker.generation import Generation
+from offloader.service.worker.path_status import path_status
+from offloader.service.worker.text_status import text_status
 from offloader.shared.control import ControlReader, Word
 from offloader.shared.slots import Head, Slots
 
@@ -194,7 +196,8 @@ def _insides(name: str, generation: Generation | None, told: Mapping[str, Any]) 
         "refreshes": told.get("outcomes", {}),
         "contract_pending": told.get("is_contract_pending", False),
         "max_staleness_minutes": _window_minutes(generation, name),
-        "access_paths": _access_paths(name, generation),
+        **path_status(generation, name),
+        **text_status(generation, name),
         "memory": generation.memory.get(name),
     }
 
@@ -202,13 +205,6 @@ def _insides(name: str, generation: Generation | None, told: Mapping[str, Any]) 
 def _window_minutes(generation: Generation, dataset: str) -> float | None:
     windows = [e.max_staleness_minutes for e in generation.catalog.endpoints_of(dataset)]
     return min((minutes for minutes in windows if minutes is not None), default=None)
-
-
-def _access_paths(name: str, generation: Generation) -> list[list[str]]:
-    for served in generation.endpoints.values():
-        if served.plan is not None and served.endpoint.dataset == name:
-            return [list(path.columns) for path in served.plan.segment.paths]
-    return []
 
 
 def _config_sync(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -231,7 +227,8 @@ def _processes(view: View) -> dict[str, Any]:
     workers = []
     for number in range(view.slots.workers):
         head = view.slots.head(number)
-        workers.append({"pid": head[Head.PID], "attached_generation": head[Head.ATTACHED]})
+        shown = {"pid": head[Head.PID], "attached_generation": head[Head.ATTACHED]}
+        workers.append({**shown, "connections": head[Head.CONNECTIONS]})
     return {
         "workers": workers,
         "workers_attached": attached_workers(view),

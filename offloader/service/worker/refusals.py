@@ -1,0 +1,53 @@
+"""Refusals: what a caller is told when a request is not answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from offloader.errors import RequestError
+
+NOT_READY_RETRY_SECONDS = 5
+BUSY_RETRY_SECONDS = 1
+
+
+def error_body(error: RequestError, request_id: str) -> bytes:
+    """Return the body of a refusal; nothing in it comes from the request but the id."""
+    what: dict[str, str] = {
+        "family": error.family,
+        "code": error.code,
+        "message": error.message,
+    }
+    if error.param is not None:
+        what["param"] = error.param
+    document: Mapping[str, object] = {"error": what, "meta": {"request_id": request_id}}
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def unauthorized() -> RequestError:
+    """Return the one 401 for any key that does not open anything."""
+    return RequestError(
+        401,
+        "unauthorized",
+        "unauthorized",
+        "send a valid key as Authorization: Bearer <key>",
+        headers=(("WWW-Authenticate", "Bearer"),),
+    )
+
+
+def no_endpoint() -> RequestError:
+    """Return the one 404 for an endpoint that is unknown or not granted."""
+    return RequestError(404, "not_found", "not_found", "there is no such endpoint for this key")
+
+
+def not_ready(message: str) -> RequestError:
+    """Return the 503 for data that is still being loaded."""
+    retry = (("Retry-After", str(NOT_READY_RETRY_SECONDS)),)
+    return RequestError(503, "not_ready", "not_ready", f"{message}: try again", headers=retry)
+
+
+def busy() -> RequestError:
+    """Return the 503 for work that is shed under load."""
+    retry = (("Retry-After", str(BUSY_RETRY_SECONDS)),)
+    message = "too many heavy queries at once: try again, or narrow the request"
+    return RequestError(503, "busy", "busy", message, headers=retry)
