@@ -110,7 +110,7 @@ def _sums(cells: Cells, groups: Groups) -> npt.NDArray[Any]:
 
 def _sizes(cells: Cells, groups: Groups) -> npt.NDArray[np.int64]:
     if groups.starts is not None:
-        return np.diff(groups.starts, append=len(cells))
+        return groups.stretch_sizes()
     if groups.ids is None:
         return np.array([len(cells)])
     return np.bincount(groups.ids, minlength=groups.count)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from json import JSONEncoder
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
 
@@ -30,7 +30,7 @@ from offloader.segment.dictionary import DecimalDictionary, Texts
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LAST_DAY = date.max.toordinal()
 _DAY_MICROSECONDS = 86_400_000_000
-_quoted = JSONEncoder(ensure_ascii=False).encode
+_quoted = encode_basestring
 
 
 def cell_texts(cells: Cells) -> list[str]:

@@ -47,9 +47,16 @@ class Groups:
     def ids(self) -> Positions | None:
         """Return each row's group number; None when all rows are one group."""
         if self._ids is None and self.starts is not None:
-            sizes = np.diff(self.starts, append=self._rows)
-            self._ids = np.repeat(np.arange(self.count), sizes)
+            self._ids = np.repeat(np.arange(self.count), self.stretch_sizes())
         return self._ids
+
+    def stretch_sizes(self) -> npt.NDArray[np.int64]:
+        """Return how many rows each group has, where rows come group by group."""
+        assert self.starts is not None
+        sizes = np.empty(self.count, np.int64)
+        np.subtract(self.starts[1:], self.starts[:-1], out=sizes[:-1])
+        sizes[-1] = self._rows - self.starts[-1]
+        return sizes
 
 
 ONE_GROUP = Groups(1, None, np.zeros(1, np.intp))

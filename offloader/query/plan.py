@@ -44,8 +44,8 @@ class Plan:
     `outputs` is by alias, in select order. `order` holds aliases and whether they descend.
     `paths` are those that any request to this endpoint could use. `tenant` is the tenant column
     of a tenant-scoped endpoint. `adds_doubles` says that the order of rows shows in an aggregate.
-    `texts` are the rows as JSON, if they were encoded ahead. `shapes` fills as requests come: see
-    shape.py.
+    `texts` are the rows as JSON, if they were encoded ahead. `shapes` and
+    `lanes` fill as requests come: see shape.py and quick.py.
     """
 
     dataset: Dataset
@@ -61,6 +61,7 @@ class Plan:
     adds_doubles: bool
     texts: RowTexts | None
     shapes: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    lanes: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
 
 def compile_plan(dataset: Dataset, endpoint: Endpoint, segment: Segment) -> Plan:
