@@ -29,7 +29,7 @@ from offloader.segment.row_text_spec import RowTextSpec
 PIECE_ROWS = 1 << 16
 PIECE_BYTES = 32 << 20
 MIN_LIMIT_BYTES = 64 << 20
-LIMIT_FACTOR = 4
+LIMIT_FACTOR = 5
 _NARROW = np.iinfo(np.uint32)
 
 
@@ -135,8 +135,9 @@ def _joined(aliases: Sequence[str], writers: Sequence[CellWriter], rows: Rows) -
 
 def _string_buffers(texts: pa.StringArray) -> _Piece:
     """Look at freshly joined strings as they lie in memory: they begin at 0 and none is null."""
-    _, ends, text = texts.buffers()
-    return _Piece(np.frombuffer(text, np.uint8), np.frombuffer(ends, np.uint32)[1 : len(texts) + 1])
+    _, offsets, text = texts.buffers()
+    ends = np.frombuffer(offsets, np.uint32)[1 : len(texts) + 1]
+    return _Piece(np.frombuffer(text, np.uint8)[: ends[-1]], ends)
 
 
 def _offset_dtype(ends: Sequence[npt.NDArray[np.uint32]]) -> npt.DTypeLike:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from offloader.catalog.model import Column, Dataset, Endpoint
 from offloader.segment.layout import FORMAT_VERSION, digest_of
 
-MAX_ROW_TEXTS_PER_DATASET = 4
+MAX_ROW_TEXTS_PER_DATASET = 2
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,7 +33,7 @@ def derive_row_texts(
     """Return the row texts that serve `endpoints` of `dataset`, sorted.
 
     `paths` are the columns of the dataset's access paths. Endpoints whose rows are groups, or that
-    read the snapshot's files, have none. Equal ones are shared. At most 4 are made, for the first
+    read the snapshot's files, have none. Equal ones are shared. At most 2 are made, for the first
     endpoints by name.
     """
     found: dict[RowTextSpec, None] = {}

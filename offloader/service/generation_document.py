@@ -28,11 +28,6 @@ from offloader.service.state import Snapshot
 Document = dict[str, Any]
 
 
-def part_ids(plan: PartPlan) -> list[str]:
-    """Return the ids of a segment's parts, the columns part first."""
-    return [plan.columns_id, *(part_id for _, part_id in plan.paths)]
-
-
 def part_keys(entry: Mapping[str, Any]) -> list[str]:
     """Return the names of an entry's parts in memory: a rebuilt one lies there under its own."""
     copy = entry.get("copy", 0)
@@ -47,7 +42,7 @@ def plan_parts(catalog: Catalog, dataset_id: str, manifest: Manifest) -> PartPla
 
 def entry_of(catalog: Catalog, dataset_id: str, manifest: Manifest, copy: int = 0) -> Document:
     """Return one dataset's entry under `snapshots`; `copy` counts its rebuilds."""
-    parts = part_ids(plan_parts(catalog, dataset_id, manifest))
+    parts = plan_parts(catalog, dataset_id, manifest).part_ids
     return {"snapshot": asdict(Snapshot.of(manifest)), "parts": parts, "copy": copy}
 
 

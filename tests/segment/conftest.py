@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.segment.tables import Table, build_files, table
+from tests.segment.tables import Table, build_files, table, texts_of
 
 
 @pytest.fixture
@@ -28,6 +28,11 @@ def usage() -> Table:
 
 @pytest.fixture
 def parts(usage: Table, tmp_path: Path) -> dict[str, bytes]:
-    """The bytes of a columns part and of a path part over `usage`."""
-    _, targets = build_files(tmp_path, usage, [("tenant", "account", "day")])
-    return {"columns": targets.columns.read_bytes(), "path": targets.paths[0][1].read_bytes()}
+    """The bytes of a part of each kind over `usage`."""
+    path = ("tenant", "account", "day")
+    _, targets = build_files(tmp_path, usage, [path], texts=[texts_of(usage, *path)])
+    return {
+        "columns": targets.columns.read_bytes(),
+        "path": targets.paths[0][1].read_bytes(),
+        "texts": targets.texts[0][1].read_bytes(),
+    }

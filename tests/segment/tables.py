@@ -19,13 +19,14 @@ import pyarrow as pa
 
 from offloader.catalog.model import Column
 from offloader.catalog.types import ColumnType, Kind, parse_type
-from offloader.segment import build_columns, build_dictionary, build_paths
+from offloader.segment import build_columns, build_dictionary, build_paths, build_row_texts
 from offloader.segment.access_path import PathSpec
 from offloader.segment.build import BuildReport, PartTargets, build_segment
 from offloader.segment.dictionary import DecimalDictionary, Dictionary
 from offloader.segment.facts import SnapshotFacts
 from offloader.segment.layout import verify
 from offloader.segment.read import ColumnView, Segment, open_segment
+from offloader.segment.row_text_spec import RowTextSpec
 
 Value = bool | int | float | str | None
 FACTS = SnapshotFacts("usage", "r0001", "d" * 32, 1_780_272_000_000_000, 1_780_272_060_000_000)
@@ -78,13 +79,21 @@ def arrow_tables(source: Table, cuts: Sequence[int] = (), encoded: bool = False)
     return [pa.table(whole).slice(a, b - a) for a, b in pairwise(ends)]
 
 
+def texts_of(source: Table, *order: str) -> RowTextSpec:
+    """Describe the row texts of all columns, `c` under the alias `c_out`, in a path's order."""
+    return RowTextSpec(tuple((f"{c.name}_out", c.name) for c in source.columns), order)
+
+
 def build_files(
     folder: Path, source: Table, paths: Sequence[tuple[str, ...]] = (), **options: Any
 ) -> tuple[BuildReport, PartTargets]:
-    """Build a table's parts into `folder`; `tables` and build_segment's options are optional."""
-    tables = options.pop("tables", None)
-    specs = tuple((PathSpec(p), folder / f"path-{'-'.join(p)}") for p in paths)
-    targets = PartTargets(folder / "columns", specs)
+    """Build a table's parts into `folder`; optional are `tables`, `texts`, build's options."""
+    tables, texts = options.pop("tables", None), options.pop("texts", ())
+    targets = PartTargets(
+        folder / "columns",
+        tuple((PathSpec(p), folder / f"path-{'-'.join(p)}") for p in paths),
+        tuple((spec, folder / f"texts-{number}") for number, spec in enumerate(texts)),
+    )
     report = build_segment(
         arrow_tables(source) if tables is None else tables,
         source.columns,
@@ -103,6 +112,8 @@ def small_steps() -> Iterator[None]:
         patch.object(build_paths, "RUN_ROWS", 3),
         patch.object(build_columns, "PIECE_ROWS", 3),
         patch.object(build_dictionary, "SAMPLE_VALUES", 4),
+        patch.object(build_row_texts, "PIECE_ROWS", 3),
+        patch.object(build_row_texts, "PIECE_BYTES", 10),
     ):
         yield
 
@@ -111,7 +122,8 @@ def build(source: Table, paths: Sequence[tuple[str, ...]] = (), **options: Any) 
     """Build, verify and open a table's segment; options as in `build_files`."""
     with tempfile.TemporaryDirectory() as folder:
         _, targets = build_files(Path(folder), source, paths, **options)
-        parts = [path.read_bytes() for path in (targets.columns, *(p for _, p in targets.paths))]
+        others = (path for _, path in (*targets.paths, *targets.texts))
+        parts = [path.read_bytes() for path in (targets.columns, *others)]
     for part in parts:
         verify(part)
     return open_segment(parts[0], parts[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,8 @@ from offloader.segment.read import Segment
 from offloader.sources.local import open_snapshot
 from offloader.sources.manifest_file import read_manifest
 from tests.segment.tables import Table, build, column_values
+
+RATIOS = ("time ratio", "and row texts")
 
 
 def _built(folder: Path) -> Segment:
@@ -41,8 +44,12 @@ def test_the_segment_has_the_rows_of_the_peer(tmp_path: Path) -> None:
 def test_the_benchmark_prints_what_it_promises(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line per way, then ratio, memory and size; its own files are gone afterwards."""
-    build_speed.main(["--rows", "2000", "--rounds", "1", "--folder", str(tmp_path)])
+    """One line per way, then ratios, memory and sizes; of its files only the figures stay."""
+    figures = tmp_path / "figures.json"
+    arguments = ["--rows", "2000", "--rounds", "1", "--folder", str(tmp_path)]
+    build_speed.main([*arguments, "--json", str(figures)])
     printed = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[1:]]
-    assert printed == [*build_speed.WAYS, "time ratio", "peak memory", "segment"]
-    assert list(tmp_path.iterdir()) == []
+    assert printed == [*build_speed.WAYS, *RATIOS, "peak memory", "segment", "with texts"]
+    assert list(tmp_path.iterdir()) == [figures]
+    names = ("plain_ratio", "peak_ratio", "texts_ratio")
+    assert list(json.loads(figures.read_text())) == [f"build_speed.{name}" for name in names]

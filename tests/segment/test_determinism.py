@@ -13,7 +13,7 @@ import pytest
 _BUILD = """
 import sys
 from pathlib import Path
-from tests.segment.tables import arrow_tables, build_files, small_steps, table
+from tests.segment.tables import arrow_tables, build_files, small_steps, table, texts_of
 
 folder, threads, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 rows = [
@@ -27,11 +27,13 @@ source = table(
 )
 tables = arrow_tables(source, range(0, 2000, step), encoded=step % 2 == 0)
 paths = [("tenant", "account", "day"), ("day", "cost"), ("tenant",)]
+texts = [texts_of(source), texts_of(source, "day", "cost")]
+options = {"tables": tables, "texts": texts, "threads": threads}
 if step == 500:
     with small_steps():
-        build_files(folder, source, paths, tables=tables, threads=threads)
+        build_files(folder, source, paths, **options)
 else:
-    build_files(folder, source, paths, tables=tables, threads=threads)
+    build_files(folder, source, paths, **options)
 """
 
 
@@ -52,5 +54,6 @@ def test_two_builders_make_the_same_bytes(
     """Hash seed, threads, how tables are cut and encoded: none of it shows in any part."""
     one = _digests(tmp_path / "one", 0, 1, 2000)
     two = _digests(tmp_path / "two", hash_seed, threads, step)
-    assert set(one) == {"columns", "path-tenant-account-day", "path-day-cost", "path-tenant"}
+    paths = {"path-tenant-account-day", "path-day-cost", "path-tenant"}
+    assert set(one) == {"columns", *paths, "texts-0", "texts-1"}
     assert one == two

@@ -52,19 +52,19 @@ def small_part(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return targets.columns.read_bytes()
 
 
-@pytest.mark.parametrize("which", ["columns", "path"])
+@pytest.mark.parametrize("which", ["columns", "path", "texts"])
 def test_what_was_written_verifies(parts: dict[str, bytes], which: str) -> None:
     """A part straight from the builder passes, from bytes and from a view alike."""
     verify(parts[which])
     verify(memoryview(parts[which]))
 
 
-@pytest.mark.parametrize("which", ["columns", "path"])
+@pytest.mark.parametrize("which", ["columns", "path", "texts"])
 def test_a_flipped_bit_is_found_in_every_section(parts: dict[str, bytes], which: str) -> None:
     """One flipped bit in a buffer, at either end, is an error that names the buffer."""
     part = parts[which]
     found = [s for s in sections(read_descriptor(part)) if s.length]
-    assert len(found) == {"columns": 28, "path": 2}[which]
+    assert len(found) == {"columns": 28, "path": 2, "texts": 3}[which]
     for section in found:
         for byte in (section.offset, section.offset + section.length - 1):
             with pytest.raises(SegmentCorrupt, match=repr(section.name)) as caught:
@@ -144,7 +144,7 @@ def test_another_format_version_is_refused(small_part: bytes) -> None:
     head = bytearray(small_part[:48])
     head[8] += 1
     other = bytes(head) + xxhash.xxh3_128_digest(bytes(head)) + small_part[64:]
-    with pytest.raises(SegmentCorrupt, match="format version 1"):
+    with pytest.raises(SegmentCorrupt, match="format version 2"):
         read_descriptor(other)
 
 
@@ -152,7 +152,7 @@ def test_the_layout_is_what_the_format_says(parts: dict[str, bytes]) -> None:
     """Magic, little-endian numbers and aligned offsets stand where the format puts them."""
     part = parts["columns"]
     magic, version, reserved, start, length = struct.unpack_from("<8sIIQQ", part)
-    assert (magic, version, reserved) == (b"OFFLSEG1", 1, 0)
+    assert (magic, version, reserved) == (b"OFFLSEG1", 2, 0)
     assert start + length == len(part)
     descriptor = json.loads(part[start:])
     assert canonical_json(descriptor) == part[start:]

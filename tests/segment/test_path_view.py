@@ -90,15 +90,16 @@ def test_ordered_doubles_compare_like_doubles(pair: list[float]) -> None:
     assert (ordered_double(one) == ordered_double(two)) == (one == two)
 
 
-def test_all_64_bits_and_a_null_are_sorted_but_not_searched() -> None:
-    """A column of 65 bits is beyond the packed key: it is residual, in the right order still."""
+def test_all_64_bits_and_a_null_are_beyond_the_key() -> None:
+    """A column of 65 bits is searched in its values: the packed key has no room for it."""
     path = numbers(GREATEST, None, LEAST, 0)
     assert path.key_columns == ()
     assert path.base_rows is not None
     assert path.base_rows.tolist() == [2, 3, 0, 1]
-    assert path.find([]) == (0, 4)
+    assert [path.find([]), path.find([0]), path.find([LEAST])] == [(0, 4), (1, 2), (0, 1)]
+    assert [path.find([], 0, None), path.find([], -math.inf)] == [(1, 3), (0, 3)]
     with pytest.raises(IndexError):
-        path.find([0])
+        path.find([0, 0])
 
 
 def test_all_64_bits_without_a_null_are_searched() -> None:
@@ -109,16 +110,87 @@ def test_all_64_bits_without_a_null_are_searched() -> None:
     assert path.find([], 0, GREATEST) == (1, 3)
 
 
-def test_columns_beyond_64_bits_are_residual() -> None:
-    """The key holds the longest prefix that fits; asking for more is a mistake of the caller."""
-    rows: list[tuple[Value, ...]] = [(1, LEAST, 7), (0, GREATEST, 8), (1, LEAST, 6)]
-    path = path_over("a BIGINT, b BIGINT, c BIGINT", rows, "a", "b", "c")
+WIDE: list[tuple[Value, ...]] = [
+    (1, LEAST, 7), (0, GREATEST, 8), (1, LEAST, 6), (1, None, 5), (1, 4, None), (1, 4, 9)
+]  # fmt: skip
+
+
+def test_columns_beyond_64_bits_are_searched_in_their_values() -> None:
+    """The key holds the longest prefix that fits; behind it, rows are looked at, but log2(n)."""
+    path = path_over("a BIGINT, b BIGINT, c BIGINT", WIDE, "a", "b", "c")
     assert (path.columns, path.key_columns) == (("a", "b", "c"), ("a",))
-    assert path.find([1]) == (1, 3)
     assert path.base_rows is not None
-    assert path.base_rows.tolist() == [1, 2, 0]
+    assert path.base_rows.tolist() == [1, 2, 0, 5, 4, 3]
+    assert [path.find([1]), path.find([1, LEAST]), path.find([1, LEAST, 7])] == [
+        (1, 6), (1, 3), (2, 3)
+    ]  # fmt: skip
+    assert [path.find([1], -math.inf), path.find([1], LEAST + 1, None)] == [(1, 5), (3, 5)]
+    assert [path.find([1, LEAST], 7, None), path.find([1, 4], None, 100)] == [(2, 3), (3, 4)]
+    for absent in ([0, 4], [1, 5], [1, LEAST, 8], [2, LEAST], [1, 2.5], [1, math.nan]):
+        start, stop = path.find(absent)
+        assert start == stop
     with pytest.raises(IndexError):
-        path.find([1], 0, 1)
+        path.find([1, LEAST, 7], 0, 1)
+
+
+def test_a_double_behind_the_key_orders_as_a_number() -> None:
+    """-0 equals 0, and integers that are no doubles bound them exactly, behind the key too."""
+    rows: list[tuple[Value, ...]] = [
+        (n, v) for n in (0, 2**60) for v in (2.0**53 + 2, -0.0, None, 0.0, -1.5, 2.0**53)
+    ]
+    path = path_over("a BIGINT, b DOUBLE", rows, "a", "b")
+    assert path.key_columns == ("a",)
+    assert path.find([2**60, 0]) == path.find([2**60, -0.0]) == (7, 9)
+    assert path.find([0], 2**53 + 1, None) == (4, 5)
+    assert path.find([0], None, 2**53 + 1) == (0, 4)
+    assert path.find([0, 2**53 + 1]) == (4, 4)
+
+
+def test_ties_are_the_rows_with_the_same_first_values() -> None:
+    """Around any position, by any number of columns, in the key or behind it, nulls alike."""
+    path = path_over("a BIGINT, b BIGINT, c BIGINT", WIDE, "a", "b", "c")
+    found = [[path.ties(position, length) for position in range(6)] for length in range(4)]
+    assert found == [
+        [(0, 6)] * 6,
+        [(0, 1), *[(1, 6)] * 5],
+        [(0, 1), (1, 3), (1, 3), (3, 5), (3, 5), (5, 6)],
+        [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)],
+    ]
+    packed = path_over("a BIGINT, b BIGINT", [(1, 2), (0, None), (1, 2), (0, 4)], "a", "b")
+    assert [packed.ties(p, 1) for p in range(4)] == [(0, 2), (0, 2), (2, 4), (2, 4)]
+    assert [packed.ties(p, 2) for p in range(4)] == [(0, 1), (1, 2), (2, 4), (2, 4)]
+
+
+@given(st.data())
+def test_every_search_finds_the_rows_that_match(data: st.DataObject) -> None:
+    """Whatever the widths of the columns: equal values, bounds and ties are those of the rows."""
+    values = st.one_of(st.none(), st.integers(0, 3), st.sampled_from([LEAST, GREATEST, 2**40]))
+    rows = data.draw(st.lists(st.tuples(values, values, values), max_size=30))
+    path = path_over("a BIGINT, b BIGINT, c BIGINT", list(rows), "a", "b", "c")
+    ordered = sorted(rows, key=lambda row: [(v is None, v or 0) for v in row])
+    length = data.draw(st.integers(0, 2))
+    asked = st.one_of(st.integers(-1, 4), st.sampled_from([LEAST, GREATEST, 2**40]))
+    prefix = [data.draw(asked) for _ in range(length)]
+    low, high = data.draw(st.none() | asked), data.draw(st.none() | asked)
+    start, stop = path.find(prefix, low, high)
+    is_bounded = low is not None or high is not None
+    expected = [
+        row
+        for row in ordered
+        if list(row[:length]) == prefix and (not is_bounded or _is_between(row[length], low, high))
+    ]
+    assert ordered[start:stop] == expected
+    if rows:
+        position = data.draw(st.integers(0, len(rows) - 1))
+        first, last = path.ties(position, length)
+        same = [p for p, row in enumerate(ordered) if row[:length] == ordered[position][:length]]
+        assert list(range(first, last)) == same
+
+
+def _is_between(value: int | None, low: int | None, high: int | None) -> bool:
+    if value is None:
+        return False
+    return (low is None or low <= value) and (high is None or value <= high)
 
 
 def test_a_constant_column_takes_no_bits() -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from offloader.catalog.documents import load_catalog
 from offloader.catalog.manifest import Manifest, parse_manifest
-from offloader.segment.build import PartTargets, build_segment
+from offloader.segment.build import build_segment, targets_of
 from offloader.segment.facts import SnapshotFacts
 from offloader.service.cache import Cache
 from offloader.service.composition import contracts_of
@@ -75,10 +75,7 @@ class Loaded:
         catalog, cache = self.project.catalog, self.cache
         dataset = catalog.datasets[dataset_id]
         plan = plan_parts(catalog, dataset_id, manifest)
-        targets = PartTargets(
-            cache.part(dataset_id, plan.columns_id),
-            tuple((spec, cache.part(dataset_id, part_id)) for spec, part_id in plan.paths),
-        )
+        targets = targets_of(plan, lambda part_id: cache.part(dataset_id, part_id))
         times = (manifest.watermark, manifest.created_at)
         facts = SnapshotFacts(dataset_id, manifest.snapshot_id, manifest.digest, *times)
         found = open_snapshot(manifest, manifest_path, dataset, root=self.project.root, threads=1)

@@ -68,7 +68,7 @@ def test_an_entry_names_the_snapshot_and_every_part(
     written = {path.name for path in cache.root.glob("segments/usage/*")}
     assert set(entry["parts"]) == written
     kinds = [b'"kind":"columns"' in cache.part("usage", p).read_bytes() for p in entry["parts"]]
-    assert kinds == [True, False, False, False, False]
+    assert kinds == [True, False, False, False, False, False]
 
 
 def test_a_rebuilt_segment_has_names_of_its_own_in_memory(

@@ -30,7 +30,7 @@ def test_each_figure_has_its_line_and_the_limit_decides_the_exit(
     monkeypatch.setattr(swap_speed, "LIMIT_MS", limit_ms)
     assert swap_speed.main([*SMALL, "--folder", str(tmp_path)]) == code
     first, *lines = capsys.readouterr().out.splitlines()
-    assert first.startswith("2 workers, 3 datasets in 15 parts, 12 endpoints;")
+    assert first.startswith("2 workers, 3 datasets in 21 parts, 12 endpoints;")
     assert [line[:19].strip() for line in lines] == LABELS
     assert lines[4].endswith(f": {verdict}")
     assert list(tmp_path.iterdir()) == []

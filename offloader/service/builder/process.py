@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import mmap
 import os
 import signal
 import sys
@@ -29,8 +30,9 @@ from offloader.errors import (
     SnapshotRefused,
     SourceUnavailable,
 )
-from offloader.segment.build import BuildReport, PartTargets, build_segment
+from offloader.segment.build import BuildReport, build_segment, targets_of
 from offloader.segment.facts import SnapshotFacts
+from offloader.segment.layout import verify
 from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import counts_of, refuse_unguarded, save_counts
 from offloader.service.generation_document import plan_parts
@@ -84,11 +86,12 @@ def _build(job: Mapping[str, Any], now: float) -> BuildReport:
     cache, target = Cache(Path(job["cache"])), Cache(Path(job["target"]))
     copy = Path(job["manifest_copy"])
     manifest = parse_manifest(copy.read_bytes(), Path(job["manifest_path"]).name)
-    columns_id = plan_parts(catalog, dataset.id, manifest).columns_id
+    part_ids = plan_parts(catalog, dataset.id, manifest).part_ids
     try:
         report = _build_parts(job, catalog, dataset, manifest)
     except SegmentCorrupt as error:
-        put_away(target, dataset.id, [columns_id], error.message, now)
+        damaged = [one for one in part_ids if _is_damaged(target.part(dataset.id, one))]
+        put_away(target, dataset.id, damaged, error.message, now)
         report = _build_parts(job, catalog, dataset, manifest)
     counts = counts_of(dataset.guards, report.row_count, report.null_counts, report.duplicate_keys)
     save_counts(cache, dataset.id, manifest.digest, counts)
@@ -101,13 +104,10 @@ def _build(job: Mapping[str, Any], now: float) -> BuildReport:
 def _build_parts(
     job: Mapping[str, Any], catalog: Catalog, dataset: Dataset, manifest: Manifest
 ) -> BuildReport:
-    """Write the missing parts; raises SegmentCorrupt when the columns part is damaged."""
+    """Write the missing parts; raises SegmentCorrupt when one they are made from is damaged."""
     target = Cache(Path(job["target"]))
     plan = plan_parts(catalog, dataset.id, manifest)
-    targets = PartTargets(
-        target.part(dataset.id, plan.columns_id),
-        tuple((spec, target.part(dataset.id, part_id)) for spec, part_id in plan.paths),
-    )
+    targets = targets_of(plan, lambda part_id: target.part(dataset.id, part_id))
     targets.columns.parent.mkdir(parents=True, exist_ok=True)
     tables: Iterable[pa.Table] = ()
     if not targets.columns.exists():  # else the files are not needed, and may be gone
@@ -123,6 +123,18 @@ def _build_parts(
         unique=dataset.guards.unique,
         threads=job["threads"],
     )
+
+
+def _is_damaged(path: Path) -> bool:
+    """Tell whether a part that is there cannot be used."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as part:
+            verify(part)
+    except FileNotFoundError:
+        return False
+    except (SegmentCorrupt, ValueError):  # an empty file cannot be mapped
+        return True
+    return False
 
 
 def _facts(manifest: Manifest) -> SnapshotFacts:

@@ -10,6 +10,7 @@ from offloader.catalog.manifest import Manifest
 from offloader.catalog.model import Catalog, Dataset
 from offloader.errors import SnapshotRefused, SourceUnavailable
 from offloader.segment.access_path import derive_paths
+from offloader.segment.row_text_spec import derive_row_texts
 from offloader.service import log
 from offloader.service.reloader.decide import REFUSALS
 from offloader.service.state import Attempt, DatasetState
@@ -29,9 +30,17 @@ class Judged(SnapshotRefused):
 
 def contract_of(catalog: Catalog, dataset: Dataset) -> str:
     """Return the digest of what of the contract decides whether a snapshot can be served."""
-    paths = derive_paths(dataset, catalog.endpoints_of(dataset.id))
+    endpoints = catalog.endpoints_of(dataset.id)
+    paths = [path.columns for path in derive_paths(dataset, endpoints)]
+    texts = derive_row_texts(dataset, endpoints, paths)
     shaping = replace(dataset, description="", pin=None)
-    return digest_of({"dataset": repr(shaping), "paths": [list(path.columns) for path in paths]})
+    return digest_of(
+        {
+            "dataset": repr(shaping),
+            "paths": paths,
+            "texts": [[text.columns, text.order] for text in texts],
+        }
+    )
 
 
 def is_known_failure(known: DatasetState, manifest: Manifest, contract: str) -> bool:

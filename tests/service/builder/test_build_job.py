@@ -59,7 +59,7 @@ def test_a_build_returns_the_bytes_it_wrote(project: UsageProject, cache: Cache)
     job = job_of(project.root, cache)
     written = run_build(job, limit_seconds=LIMIT_SECONDS)
     assert written == sum(path.stat().st_size for path in cache.root.glob("segments/usage/*"))
-    assert len(parts_in(cache)) == 5
+    assert len(parts_in(cache)) == 6
     assert run_build(job, limit_seconds=LIMIT_SECONDS) == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from offloader.errors import SnapshotRefused
+from offloader.segment.layout import read_descriptor
 from offloader.service.builder import process as builder
 from offloader.service.cache import Cache
 from offloader.service.counts import load_counts
@@ -61,12 +63,12 @@ def newest_digest(project: UsageProject, cache: Cache) -> str:
     return look(found, found.catalog.datasets["usage"], cache).manifest.digest
 
 
-def test_a_build_writes_the_columns_and_every_path(project: UsageProject, cache: Cache) -> None:
+def test_a_build_writes_every_part(project: UsageProject, cache: Cache) -> None:
     """The outcome counts the rows, and the bytes of the parts that lie in the cache then."""
     outcome = built(project, cache)
     written = sum(path.stat().st_size for path in cache.root.glob("segments/usage/*"))
     assert outcome == {"ok": True, "row_count": 30, "written_bytes": written}
-    assert len(parts_in(cache)) == 5
+    assert len(parts_in(cache)) == 6
 
 
 def test_parts_in_the_cache_are_not_built_again(project: UsageProject, cache: Cache) -> None:
@@ -135,7 +137,7 @@ def test_guards_hold_for_parts_that_a_refused_build_left(
     """Parts of a refused snapshot lie in the cache; building it again is refused again."""
     guard(project, min_rows=31)
     first = built(project, cache)
-    assert (first["code"], len(parts_in(cache))) == ("too_few_rows", 5)
+    assert (first["code"], len(parts_in(cache))) == ("too_few_rows", 6)
     assert built(project, cache) == first
     guard(project, unique=["tenant_id"])
     assert built(project, cache)["code"] == "duplicate_keys"
@@ -160,13 +162,32 @@ def test_a_damaged_columns_part_is_put_away_and_built_again(
     """A flipped bit is found before a path is built from it, and every part is sound then."""
     built(project, cache)
     sound = {path.name: path.read_bytes() for path in cache.root.glob("segments/usage/*")}
-    largest = max(sound, key=lambda name: len(sound[name]))
+    columns = next(name for name, part in sound.items() if b'"kind":"columns"' in part)
     for name, content in sound.items():
         cache.part("usage", name).unlink()
-        if name == largest:
+        if name == columns:
             flipped = bytearray(content)
             flipped[100] ^= 1
             cache.part("usage", name).write_bytes(flipped)
+    assert built(project, cache)["ok"]
+    assert quarantined_parts(cache, "usage") == 1
+    assert {p.name: p.read_bytes() for p in cache.root.glob("segments/usage/*")} == sound
+
+
+def test_a_damaged_path_is_put_away_when_row_texts_are_made_from_it(
+    project: UsageProject, cache: Cache
+) -> None:
+    """Of the parts that are there only the damaged one is built again."""
+    built(project, cache)
+    sound = {path.name: path.read_bytes() for path in cache.root.glob("segments/usage/*")}
+    texts = next(name for name, part in sound.items() if b'"kind":"row_texts"' in part)
+    order = json.dumps(read_descriptor(sound[texts])["order"], separators=(",", ":"))
+    wanted = f'"columns":{order},"dataset"'.encode()
+    path = next(name for name, part in sound.items() if wanted in part and name != texts)
+    cache.part("usage", texts).unlink()
+    flipped = bytearray(sound[path])
+    flipped[100] ^= 1
+    cache.part("usage", path).write_bytes(flipped)
     assert built(project, cache)["ok"]
     assert quarantined_parts(cache, "usage") == 1
     assert {p.name: p.read_bytes() for p in cache.root.glob("segments/usage/*")} == sound

@@ -66,7 +66,7 @@ def test_a_worker_cannot_write_anything_it_was_given(
     }
     assert found == {
         "control": refused | {"store after mprotect": "EACCES"},
-        **dict.fromkeys(("part 1", "part 2", "part 3", "document"), private),
+        **dict.fromkeys(("part 1", "part 2", "part 3", "part 4", "document"), private),
     }
     assert control.generation() == 1
     for path in made.paths("alpha", entries[0]):

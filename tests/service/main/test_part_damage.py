@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from offloader.segment.layout import Section, read_descriptor, sections
+from offloader.segment.layout import FORMAT_VERSION, Section, read_descriptor, sections
 from offloader.service.cache import Cache
 from offloader.service.main import part_store
 from offloader.service.main.part_store import DamagedPart, PartName, PartStore, damaged_parts
@@ -111,9 +111,9 @@ def test_a_part_whose_checksums_fit_another_format_is_damaged(
     """A later format version is refused even when every checksum is right."""
     path = files[1][0]
     sound = path.read_bytes()
-    head = sound[:8] + (2).to_bytes(4, "little") + sound[12:48]
+    head = sound[:8] + (FORMAT_VERSION + 1).to_bytes(4, "little") + sound[12:48]
     path.write_bytes(head + xxhash.xxh3_128_digest(head) + sound[64:])
-    with pytest.raises(DamagedPart, match="it is not a part of format version 1"):
+    with pytest.raises(DamagedPart, match=f"it is not a part of format version {FORMAT_VERSION}"):
         store.load(named(path))
     path.write_bytes(sound)
 

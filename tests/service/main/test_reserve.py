@@ -43,25 +43,40 @@ def test_a_rollback_loads_nothing(
     moved = made.paths("alpha", entries[0])
     for path in moved:
         path.rename(tmp_path / path.name)
-    worker = FakeWorker(generations)
     assert commit(generations, keeping(made, entries[0], entries[1])) == 3
     assert control[Word.SHARED_BYTES] == both
     for path in moved:
         (tmp_path / path.name).rename(path)
-    sent = [key for message in worker.messages() for key in message.get("parts", ())]
-    assert sent[-2:] == entries[0]["parts"]
 
 
-def test_workers_do_not_map_what_is_only_kept(
+def test_workers_map_what_is_kept_until_it_is_not(
     generations: Generations, made: Loaded, entries: Entries
 ) -> None:
-    """They are told to forget it as if it were gone, and one that joins is not sent it."""
+    """Cursors go on on it: nobody is told to forget it, and one that joins is sent it, too."""
     worker = FakeWorker(generations)
     serve(generations, made, entries[0])
     commit(generations, keeping(made, entries[1], entries[0]))
-    assert worker.messages()[-1] == {"forget": sorted(entries[0]["parts"])}
+    assert worker.messages()[-1] == {"drop": [1]}
     sent, _ = FakeWorker(generations).messages()
-    assert sent["parts"][:-1] == entries[1]["parts"]
+    *active, catalog = sent["parts"][: len(entries[1]["parts"]) + 1]
+    assert (active, catalog[:8]) == (entries[1]["parts"], "catalog-")
+    assert sent["parts"][len(active) + 1 :] == entries[0]["parts"]
+    commit(generations, keeping(made, entries[0], entries[1]))
+    assert [next(iter(message)) for message in worker.messages()] == ["generation", "drop"]
+    commit(generations, keeping(made, entries[2], entries[0]))
+    assert worker.messages()[-1] == {"forget": sorted(entries[1]["parts"])}
+
+
+def test_workers_are_not_sent_what_they_cannot_open(
+    generations: Generations, made: Loaded, entries: Entries
+) -> None:
+    """A snapshot that is only partly in memory stays there, and nobody maps it."""
+    serve(generations, made, entries[0])
+    missing = {**entries[0], "parts": [*entries[0]["parts"], "unknown"]}
+    commit(generations, keeping(made, entries[1], missing))
+    assert entries[0]["parts"][0] in generations._store
+    sent, _ = FakeWorker(generations).messages()
+    assert set(entries[0]["parts"]).isdisjoint(sent["parts"])
 
 
 def test_nothing_is_loaded_to_be_kept(

@@ -63,7 +63,7 @@ def test_contract_and_segment_flip_together(one: Story) -> None:
     assert (config(one)["pending"], one.datasets()["a"]["is_contract_pending"]) == (["a"], True)
     one.settle()
     assert list(one.main.committed["documents"]["endpoints"]) == ["endpoints/a_ids.yml"]
-    assert len(one.main.committed["snapshots"]["a"]["parts"]) == 2
+    assert len(one.main.committed["snapshots"]["a"]["parts"]) == 3
     assert one.main.committed["desired"] is None
     assert (config(one)["pending"], one.datasets()["a"]["is_contract_pending"]) == ([], False)
     assert one.builder.built_ids() == ["s1", "s1"]

@@ -14,6 +14,7 @@ from offloader.service.cache import Cache
 from offloader.service.composition import Documents
 from offloader.service.generation_document import Document, entry_of
 from offloader.service.project import Project
+from offloader.service.quarantine import Mark, mark
 from offloader.service.reloader.serving import Serving
 from tests.service.composing import dataset, documents, endpoint, wider
 from tests.service.fake_main import write_parts
@@ -96,6 +97,15 @@ def test_kept_parts_have_the_names_they_have_in_memory(cache: Cache) -> None:
     assert served.document(draft)["kept"] == {"a": [f"{part}.2" for part in one["parts"]]}
 
 
+def test_a_quarantined_snapshot_is_not_kept(cache: Cache) -> None:
+    """It must not be served, and that holds for cursors that began on it, too."""
+    made = documents([A])
+    one, two = entry(cache, made, "a", "s1"), entry(cache, made, "a", "s2")
+    served = serving(cache, made, a=one)
+    mark(cache, "a", Mark("s1", one["snapshot"]["manifest_digest"], "tampered", "me", 0.0))
+    assert served.document(served.draft(project(made), {"a": two}))["kept"] == {}
+
+
 def test_the_reserve_can_be_given_up(cache: Cache) -> None:
     """Only what was before it; a second time there is nothing."""
     made = documents([A])
@@ -105,6 +115,18 @@ def test_the_reserve_can_be_given_up(cache: Cache) -> None:
     assert served.forget_reserve()
     assert served.document(served.draft(project(made), {}))["kept"] == {}
     assert not served.forget_reserve()
+
+
+def test_a_restarted_reloader_goes_on_keeping_what_was_kept(cache: Cache) -> None:
+    """What main serves says it: cursors do not end, and a rollback still loads nothing."""
+    made = documents([A])
+    one, two, three = (entry(cache, made, "a", name) for name in ("s1", "s2", "s3"))
+    served = serving(cache, made, a=one)
+    draft = served.draft(project(made), {"a": two})
+    restarted = Serving(cache, served.document(draft))
+    assert restarted.document(restarted.draft(project(made), {}))["kept"] == {"a": one["parts"]}
+    draft = restarted.draft(project(made), {"a": three})
+    assert restarted.document(draft)["kept"] == {"a": two["parts"]}
 
 
 def test_a_contract_that_needs_no_build_flips(cache: Cache) -> None:

@@ -153,6 +153,7 @@ def test_what_makes_room_is_let_go_of_before_main_loads(
         assert [found(worker, entries[0]) for worker in workers] == [None, None]
         assert reading.segment.columns["calls"].gather(slice(1, 3)).tolist() == [1, 2]
         assert control[Word.SHARED_BYTES] == sizes[1] + sizes[2]
+        assert [peer.is_slow for peer in generations._peers] == [False, False]
         del reading
         gc.collect()
         generations.abort(number)
