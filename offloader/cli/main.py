@@ -7,9 +7,9 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from offloader import __version__
-from offloader.cli import cache, schema, serve, snapshot, validate, version
+from offloader.cli import cache, explain, schema, serve, snapshot, validate, version
 
-_COMMANDS = (serve, validate, snapshot, cache, schema, version)
+_COMMANDS = (serve, validate, explain, snapshot, cache, schema, version)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,6 +22,7 @@ from offloader.catalog.types import MAX_DECIMAL_PRECISION, ColumnType, Kind
 from offloader.query.cells import Cells
 from offloader.query.exact_sum import exact_sums, exact_sums_of_codes
 from offloader.query.grouping import Groups, ranks
+from offloader.query.pieces import apply_at, counts, distinct, sums
 from offloader.segment.dictionary import DecimalDictionary
 
 _BIGINT = ColumnType(Kind.BIGINT)
@@ -45,11 +46,11 @@ def _count(cells: Cells, groups: Groups) -> Cells:
 
 def _count_distinct(cells: Cells, groups: Groups) -> Cells:
     if groups.ids is None:
-        return Cells(_BIGINT, np.array([len(np.unique(cells.values))]))
+        return Cells(_BIGINT, np.array([len(distinct(cells.values))]))
     codes, size = ranks(cells)
     if groups.count * size >= 2**63:
         size, codes = len(codes), np.unique(codes, return_inverse=True)[1]
-    pairs = np.unique(groups.ids * size + codes)
+    pairs = distinct(groups.ids * size + codes)
     return Cells(_BIGINT, np.bincount(pairs // size, minlength=groups.count))
 
 
@@ -93,7 +94,7 @@ def _extreme(cells: Cells, groups: Groups, better: np.ufunc) -> Cells:
     best = np.zeros(groups.count, values.dtype)
     if groups.ids is not None:
         best[groups.ids] = values
-        better.at(best, groups.ids, values)
+        apply_at(better, best, groups.ids, values)
     return Cells(cells.type, best, _sizes(cells, groups) > 0, cells.dictionary)
 
 
@@ -105,7 +106,7 @@ def _sums(cells: Cells, groups: Groups) -> npt.NDArray[Any]:
     with np.errstate(over="ignore", invalid="ignore"):
         if groups.ids is None:
             return np.array([np.add.reduce(cells.values)])
-        return np.bincount(groups.ids, cells.values, groups.count)
+        return sums(groups.ids, cells.values, groups.count)
 
 
 def _sizes(cells: Cells, groups: Groups) -> npt.NDArray[np.int64]:
@@ -113,7 +114,7 @@ def _sizes(cells: Cells, groups: Groups) -> npt.NDArray[np.int64]:
         return groups.stretch_sizes()
     if groups.ids is None:
         return np.array([len(cells)])
-    return np.bincount(groups.ids, minlength=groups.count)
+    return counts(groups.ids, groups.count)
 
 
 def _doubles(values: npt.NDArray[np.float64], sizes: npt.NDArray[np.int64]) -> Cells:

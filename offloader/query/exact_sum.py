@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from offloader.query.grouping import Groups
+from offloader.query.pieces import apply_at, sums
 from offloader.segment.dictionary import DecimalDictionary
 
 _LOW_BITS = 32
@@ -59,7 +60,7 @@ def _int64_sums(values: npt.NDArray[Any], groups: Groups, reach: int) -> npt.NDA
     if groups.ids is None:
         return np.array([np.add.reduce(values, dtype=np.int64)])
     if reach < 2**53:  # doubles hold every partial sum exactly
-        return np.bincount(groups.ids, values, groups.count).astype(np.int64)
-    sums = np.zeros(groups.count, np.int64)
-    np.add.at(sums, groups.ids, values.astype(np.int64, copy=False))
-    return sums
+        return sums(groups.ids, values, groups.count).astype(np.int64)
+    total_by_group = np.zeros(groups.count, np.int64)
+    apply_at(np.add, total_by_group, groups.ids, values.astype(np.int64, copy=False))
+    return total_by_group

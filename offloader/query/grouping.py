@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from offloader.query.cells import Cells, Positions
+from offloader.query.pieces import counts
 from offloader.segment.read import PathView
 
 Ranks = npt.NDArray[np.int64]
@@ -137,6 +138,6 @@ def _numbered(packed: Ranks, size: int) -> tuple[Positions, int]:
     if size > max(_DENSE_KEYS, 2 * len(packed)):
         distinct, inverse = np.unique(packed, return_inverse=True)
         return inverse, len(distinct)
-    present = np.bincount(packed, minlength=size) > 0
+    present = counts(packed, size) > 0
     numbers = np.cumsum(present) - 1
     return numbers[packed], int(present.sum())

@@ -213,11 +213,20 @@ def _candidates(
             best, found = score, []
         found.append(_candidate(plan, path, used, bounds, (len(points), len(ranges)), fixed))
     if not found:
-        return (_candidate(plan, None, (), -1, (len(points), len(ranges)), fixed),)
+        return (_whole(plan, (len(points), len(ranges)), fixed),)
     by_rows: dict[tuple[frozenset[int], int], Candidate] = {}
     for candidate in sorted(found, key=_order_cost):
         by_rows.setdefault((frozenset(candidate.points), candidate.bounds), candidate)
     return tuple(by_rows.values())
+
+
+def _whole(plan: Plan, counts: tuple[int, int], fixed: frozenset[str]) -> Candidate:
+    """Return how all rows are read: by a path whose order is the contract's, else as they lie."""
+    for path in plan.paths:
+        candidate = _candidate(plan, path, (), -1, counts, fixed)
+        if candidate.ordering.columns and (candidate.ordering.is_met or candidate.ordering.narrows):
+            return candidate
+    return _candidate(plan, None, (), -1, counts, fixed)
 
 
 def _order_cost(candidate: Candidate) -> tuple[bool, bool, bool]:

@@ -11,7 +11,13 @@ import yaml
 
 from offloader.catalog.json_schema import SCHEMA_NAMES, schemas
 from offloader.cli import schema, validate
-from tests.catalog.project_documents import PROJECT, USAGE, valid_documents
+from tests.catalog.project_documents import (
+    PROJECT,
+    ROWS,
+    USAGE,
+    public_documents,
+    valid_documents,
+)
 from tests.catalog.test_project_files import written
 
 
@@ -77,8 +83,36 @@ def test_json_is_one_object(
     written(project)
     assert called("validate", "--json", str(project)) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "ok": True, "problems": [], "datasets": 2, "endpoints": 2, "keys": 2,
+        "ok": True, "problems": [], "warnings": [], "datasets": 2, "endpoints": 2, "keys": 2,
     }  # fmt: skip
+
+
+def test_an_endpoint_that_scans_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The project is valid, exit 0; the line says where, and what to change."""
+    documents = public_documents()
+    rows = documents["endpoints"][ROWS]
+    rows["query"] = {
+        "select": [{"as": "calls", "column": "calls", "agg": "sum"}],
+        "filters": [{"column": "day", "op": "gte", "param": "since"}],
+    }
+    rows |= {"columns": ["calls"], "params": [{"name": "since", "type": "date"}]}
+    root = written(tmp_path / "public", documents)
+    assert called("validate", str(root)) == 0
+    shown = capsys.readouterr()
+    assert shown.err == (
+        "warning: endpoints/rows.yml: params: [endpoint_scans] a call that sends none of since"
+        " reads every row\n"
+        "    hint: make one of them required, or list the sets that are allowed in combinations\n"
+    )
+    assert shown.out == f"{root}: valid (2 datasets, 1 endpoint, 0 keys), 1 warning\n"
+    assert called("validate", "--json", str(root)) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [warning["code"] for warning in report["warnings"]] == ["endpoint_scans"]
+    documents["endpoints"][ROWS]["params"][0]["required"] = True
+    assert called("validate", str(written(root, documents))) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_the_path_defaults_to_the_environment(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
@@ -25,7 +27,9 @@ from offloader.query.encode import encode_json, encode_ndjson
 from offloader.query.execute import run
 from offloader.query.params import Bound, bind
 from offloader.query.plan import Plan, compile_plan
+from offloader.query.quick import answer_quickly
 from offloader.segment.access_path import derive_paths
+from offloader.segment.row_text_spec import derive_row_texts
 from offloader.sources.arrow_read import read_tables
 from tests.query.made_tables import table_column
 from tests.query.oracle import Oracle
@@ -35,11 +39,12 @@ from tests.segment.tables import Table, arrow_array, arrow_tables, build
 EXAMPLES = 500
 REQUESTS_PER_EXAMPLE = 6
 LEAST_REQUESTS = 2000
+LEAST_OF_A_WAY = 200
 
 
 def test_answers_equal_duckdbs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows, order, pages and values of 2,000 different requests equal SQL's, by path and scan."""
-    oracle, compared = Oracle(), set()
+    """Values, order and pages of 2,000 requests equal SQL's: by path, scan and encoded rows."""
+    oracle, compared, ways = Oracle(), set(), Counter[str]()
     monkeypatch.setattr(order, "WORTH_SELECTING_ROWS", 8)
 
     @settings(max_examples=EXAMPLES, deadline=None)
@@ -47,19 +52,22 @@ def test_answers_equal_duckdbs(monkeypatch: pytest.MonkeyPatch) -> None:
     def compare(scenario: Scenario) -> None:
         endpoint, plans = _compile(scenario.case, oracle)
         for request in scenario.requests:
-            _compare(scenario.case, endpoint, plans, request, oracle)
+            ways.update(_compare(scenario.case, endpoint, plans, request, oracle))
             compared.add((scenario.seed, request))
 
     compare()
     assert len(compared) >= LEAST_REQUESTS
+    assert min(ways["encoded ahead"], ways["at once"]) >= LEAST_OF_A_WAY
 
 
 def _compare(
     case: Case, endpoint: Endpoint, plans: Sequence[Plan], request: Request, oracle: Oracle
-) -> None:
+) -> list[str]:
+    """Compare one request; return the ways beside the usual one that answered it."""
     bound = bind(plans[0].signature, dict(request.pairs))
     bodies = [_body(plan, bound, request.tenant) for plan in plans]
-    assert bodies[0] == bodies[1]
+    assert bodies[0] == bodies[1] == bodies[2]
+    ways = _check_encoded(plans[2], bound, request.tenant, bodies[0])
     expected = oracle.rows(case.table, endpoint, _texts(endpoint, request), request.tenant)
     body = json.loads(bodies[0], parse_float=Decimal)
     _check_page(body, endpoint, bound, len(expected))
@@ -68,6 +76,29 @@ def _compare(
         for item, cell in zip(endpoint.select, wanted, strict=True):
             if item.alias in bound.columns:
                 _check_cell(item, case.table, endpoint, row[item.alias], cell)
+    return ways
+
+
+def _check_encoded(plan: Plan, bound: Bound, tenant: str | None, body: bytes) -> list[str]:
+    """Check that rows encoded ahead make the same body; return how they were read."""
+    ways = []
+    joined = run(plan, bound, tenant, texts="joined")
+    if joined.texts is not None:
+        ways.append("encoded ahead")
+        assert encode_json(plan, bound, joined, stale=False) == body
+        lines = encode_ndjson(bound, run(plan, bound, tenant, texts="rows"))
+        assert lines == encode_ndjson(bound, run(plan, bound, tenant))
+    at_once = answer_quickly(plan, replace(bound, columns=_same(plan, bound)), tenant, stale=False)
+    if at_once is not None:
+        ways.append("at once")
+        assert at_once == (body, joined.row_count)
+    return ways
+
+
+def _same(plan: Plan, bound: Bound) -> tuple[str, ...]:
+    """Return the endpoint's own tuple of columns where it equals the request's."""
+    columns = plan.endpoint.columns
+    return columns if columns == bound.columns else bound.columns
 
 
 def _compile(case: Case, oracle: Oracle) -> tuple[Endpoint, list[Plan]]:
@@ -83,7 +114,12 @@ def _compile(case: Case, oracle: Oracle) -> tuple[Endpoint, list[Plan]]:
         oracle.load(case.table, files)
         tables = [table for file in files for table in _source_tables(case.table, file)]
     paths = [spec.columns for spec in derive_paths(dataset, [endpoint])]
-    segments = [build(case.table, paths, tables=tables), build(case.table, [], tables=tables)]
+    texts = derive_row_texts(dataset, [endpoint], paths)
+    segments = [
+        build(case.table, paths, tables=tables),
+        build(case.table, [], tables=tables),
+        build(case.table, paths, tables=tables, texts=texts),
+    ]
     return endpoint, [compile_plan(dataset, endpoint, segment) for segment in segments]
 
 
