@@ -17,9 +17,10 @@ from offloader.query.formats import JSON, NDJSON, encode
 from offloader.query.locate import Located, locate
 from offloader.query.params import Bound, bind, parse_query
 from offloader.query.plan import Plan
+from offloader.query.quick import answer_quickly
 from offloader.service.worker.coding import compress
 from offloader.service.worker.generation import Generation, Served
-from offloader.service.worker.negotiate import Representation, matches, negotiate
+from offloader.service.worker.negotiate import PLAIN_JSON, Representation, matches, negotiate
 from offloader.service.worker.refusals import no_endpoint, not_ready, unauthorized
 from offloader.service.worker.response_cache import Kept, Owner, ResponseCache
 from offloader.service.worker.stamp import Headers
@@ -144,8 +145,14 @@ def begin(
         return Response(304, headers, b"", "")
     if cache is None or not cache.is_on or plan.endpoint.cache_policy == "none":
         cache = None
+        if representation is PLAIN_JSON:
+            quick = answer_quickly(plan, bound, tenant, stale=stale)
+            if quick is not None:
+                headers = (*headers, ("Offloader-Cache", "off"))
+                return Response(200, headers, quick[0], JSON, quick[1], "off")
     else:
-        cache.begin_generation(generation.number, generation.manifest_digests)
+        if cache.number != generation.number:
+            cache.begin_generation(generation.number, generation.manifest_digests)
         kept = cache.get(tag, (plan.endpoint.name, tenant))
         if kept is not None:
             return _answered(headers, kept, "hit", 0)

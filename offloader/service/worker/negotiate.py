@@ -58,6 +58,7 @@ _MADE = {
     for media in FORMATS
     for coding in ("", *CODING_VERSIONS)
 }
+PLAIN_JSON = _MADE[JSON, ""]
 
 
 def negotiate(accept: str | None, accept_encoding: str | None) -> Representation:
