@@ -1,8 +1,8 @@
 """Worker slots: what each worker says of itself, and its counters, in one writable memory file.
 
     0                     board: the reloader's status document (board.py)
-    BOARD_BYTES           reloader: 8 words: pid, heartbeat
-    + 64                  worker 0: 8 words, then a row of COUNTERS words per endpoint
+    BOARD_BYTES           reloader: a head: pid, heartbeat
+    + 64                  worker 0: a head, 8 words, then a row of COUNTERS words per endpoint
     + SLOT_BYTES          worker 1, and so on
 
 Words are native, aligned uint64. Each slot has one writer, so nothing is locked and nothing is
@@ -49,6 +49,8 @@ class Head(IntEnum):
     ATTACHED = 2  # the newest generation this worker can serve
     LOWEST_IN_USE = 3  # the oldest generation a long request still reads; 0 when there is none
     IN_FLIGHT = 4
+    CONNECTIONS = 5  # open ones to the API port, and those this worker has taken over and opens
+    LOOKS = 6  # how often this worker has emptied its mailbox
 
 
 class Counts:

@@ -35,10 +35,10 @@ _FILTERED_NS = 8.0
 # A row that is grouped by a column, of few and of many distinct values; one put in source order.
 _FEW_VALUES, _FEW_NS, _MANY_NS, _RESTORED_NS = 65_536, 20.0, 100.0, 10.0
 _AGG_NS: Mapping[Agg, float] = {
-    "count": 3.0, "sum": 6.0, "avg": 6.0, "min": 12.0, "max": 12.0, "count_distinct": 180.0,
+    "count": 3.0, "sum": 6.0, "avg": 6.0, "min": 12.0, "max": 12.0, "count_distinct": 20.0,
 }  # fmt: skip
 _WIDE_SUM_NS = 60.0  # a decimal of more than 18 digits
-_DISTINCT_DOUBLES_NS = 20.0  # without groups they are sorted, which is faster than hashing
+_PAIRED_NS = 50.0  # a distinct value together with its group
 # A row looked at for the first of an order, and one that is sorted.
 _SELECTED_NS, _SORTED_NS = 10.0, 90.0
 # A cell as JSON text, and the length of it; texts have theirs.
@@ -123,9 +123,8 @@ def _aggregated_ns(output: Output, *, is_grouped: bool) -> float:
     nullable = _NULLABLE_NS if view.null_count else 0.0
     if agg in ("sum", "avg") and isinstance(view.dictionary, DecimalDictionary):
         return _WIDE_SUM_NS + nullable
-    if agg == "count_distinct" and view.type.kind is Kind.DOUBLE and not is_grouped:
-        return _DISTINCT_DOUBLES_NS + nullable
-    return _AGG_NS[agg] + nullable
+    paired = _PAIRED_NS if agg == "count_distinct" and is_grouped else 0.0
+    return _AGG_NS[agg] + paired + nullable
 
 
 def _with_order(plan: Plan, outputs: tuple[Output, ...]) -> Iterable[Output]:
