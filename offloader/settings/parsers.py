@@ -83,6 +83,11 @@ def choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """Parse `on` or `off`."""
+    return choice("on", "off")(text) == "on"
+
+
 def text(value: str) -> str:
     """Take any text without control characters, up to 4096 characters."""
     if len(value) > 4096 or not value.isprintable():

@@ -43,6 +43,7 @@ class Settings:
     refresh_interval_seconds: float
     build_limit_seconds: float
     scan_concurrency: int
+    hot_path: bool
     drain_seconds: float
     shutdown_seconds: float
     log_level: str

@@ -98,6 +98,11 @@ VARIABLES: tuple[Variable, ...] = (
         "Heavy scans at a time in each worker",
     ),
     Variable(
+        "OFFLOADER_HOT_PATH", "hot_path", True, "on", parsers.switch,
+        "Answer plain requests of endpoints before the web server's own request path: `on` or"
+        " `off`, with the same answers",
+    ),
+    Variable(
         "OFFLOADER_DRAIN_SECONDS", "drain_seconds", 5.0, "5", parsers.seconds(0, 3600),
         "Seconds between the first sign of a stop and the closing of the ports",
     ),

@@ -17,8 +17,8 @@ from sanic.exceptions import MethodNotAllowed
 from offloader.errors import RequestError
 from offloader.service.actions import KINDS, Action, Kind, Result
 from offloader.service.worker.action_client import ask_reloader
-from offloader.service.worker.answer import not_ready
 from offloader.service.worker.metrics import exposition
+from offloader.service.worker.refusals import not_ready
 from offloader.service.worker.status import (
     View,
     dataset_names,

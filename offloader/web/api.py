@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from types import SimpleNamespace
 
 from sanic import Blueprint, HTTPResponse
 from sanic import Request as HttpRequest
 
-from offloader.errors import RequestError
-from offloader.service.worker.answer import Headers, Query, Request, Response, begin, not_ready
+from offloader.service.worker.answer import Query, Request, Response, begin
+from offloader.service.worker.refusals import not_ready
 from offloader.service.worker.status import View, reasons_not_ready
 from offloader.shared.slots import Head
-from offloader.web.access_log import log_request
-from offloader.web.cors import cors_headers, preflight_headers, vary
-from offloader.web.reply import close_after, error_response, request_id_of, translate
+from offloader.web.access_log import Record
+from offloader.web.cors import preflight_headers
+from offloader.web.hot_path import HotPath
+from offloader.web.reply import (
+    Composed,
+    close_after,
+    error_response,
+    refusal,
+    request_id_of,
+    translate,
+)
+from offloader.web.request_head import ROUTE
+from offloader.web.response_head import CommonFields, compose
 from offloader.web.worker import Worker
 
 api = Blueprint("api")
+
+
+def equip(ctx: SimpleNamespace, worker: Worker, clock: Callable[[], float] = time.time) -> None:
+    """Give the API's app what both paths of a request answer with; `clock` as `time.time`."""
+    ctx.worker = worker
+    ctx.clock = clock
+    ctx.common = CommonFields(worker.settings.cors_origins)
+    ctx.record = Record(worker.counters, worker.settings.access_log)
+    ctx.hot_path = HotPath(worker, ctx.common, ctx.record, clock)
 
 
 async def endpoint(request: HttpRequest, name: str) -> HTTPResponse:
@@ -34,22 +55,17 @@ async def _answer(worker: Worker, request: HttpRequest, name: str, began_ns: int
     generation = worker.attachment.generation()
     request_id = request_id_of(request)
     try:
-        answer = begin(generation, _asked(request, name), time.time())
+        answer = begin(generation, _asked(request, name), request.app.ctx.clock(), worker.cache)
         if isinstance(answer, Query) and generation is not None:
             answer = await worker.finish(generation, answer)
         assert isinstance(answer, Response)
-        response = _response(answer, request_id)
-        rows_scanned, cache = answer.rows_scanned, answer.cache
     except Exception as error:
-        response = error_response(translate(error, request), request_id)
-        rows_scanned, cache = 0, ""
+        answer = refusal(translate(error, request), request_id)
     is_authed = generation is None or generation.catalog.auth_required
-    _add_headers(worker, request, response, is_authed=is_authed)
-    row = generation.rows.get(name, 0) if generation is not None else 0
+    response = _composed(worker, request, answer, request_id, is_authed=is_authed)
+    record: Record = request.app.ctx.record
     duration_ns = time.perf_counter_ns() - began_ns
-    worker.counters.count(row, response.status, duration_ns, rows_scanned, cache)
-    shown = name if row else "-"
-    log_request(worker.settings.access_log, request, response, request_id, shown, duration_ns)
+    record.note(generation, name, request.method, answer, request_id, duration_ns)
     return response
 
 
@@ -74,15 +90,14 @@ async def healthz(request: HttpRequest) -> HTTPResponse:
 
 async def refuse(request: HttpRequest, error: Exception) -> HTTPResponse:
     """Answer what went wrong before, or outside of, an endpoint."""
-    told: RequestError = translate(error, request)
+    told = translate(error, request)
     request_id = request_id_of(request)
-    response = error_response(told, request_id)
+    answer = refusal(told, request_id)
     worker: Worker | None = getattr(request.app.ctx, "worker", None)
-    if worker is not None:
-        _add_headers(worker, request, response, is_authed=False)
-        worker.counters.count(0, response.status, 0, 0, "")
-        log_request(worker.settings.access_log, request, response, request_id, "-", 0)
-    return response
+    if worker is None:
+        return error_response(told, request_id)
+    request.app.ctx.record.note(None, "-", request.method, answer, request_id, 0)
+    return _composed(worker, request, answer, request_id, is_authed=False)
 
 
 def _asked(request: HttpRequest, name: str) -> Request:
@@ -93,27 +108,22 @@ def _asked(request: HttpRequest, name: str) -> Request:
         authorization=headers.get("authorization"),
         accept=headers.get("accept"),
         if_none_match=headers.get("if-none-match"),
+        accept_encoding=headers.get("accept-encoding"),
     )
 
 
-def _response(answer: Response, request_id: str) -> HTTPResponse:
-    headers: Headers = (*answer.headers, ("X-Request-Id", request_id))
-    content_type = answer.content_type or None
-    return HTTPResponse(answer.body, answer.status, dict(headers), content_type=content_type)
-
-
-def _add_headers(
-    worker: Worker, request: HttpRequest, response: HTTPResponse, *, is_authed: bool
-) -> None:
-    origins = worker.settings.cors_origins
-    response.headers["Vary"] = vary(origins, is_authed=is_authed)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if origins:
-        response.headers.update(cors_headers(origins, request.headers.get("origin")))
+def _composed(
+    worker: Worker, request: HttpRequest, answer: Response, request_id: str, *, is_authed: bool
+) -> HTTPResponse:
+    common: CommonFields = request.app.ctx.common
+    lines = compose(
+        answer, request_id, common.of(request.headers.get("origin"), is_authed=is_authed)
+    )
     if worker.is_draining:
         close_after(request)
+    return Composed(answer, lines)
 
 
-api.add_route(endpoint, "/v1/endpoints/<name:str>", methods=("GET", "HEAD"))
-api.add_route(preflight, "/v1/endpoints/<name:str>", methods=("OPTIONS",))
+api.add_route(endpoint, f"{ROUTE}<name:str>", methods=("GET", "HEAD"))
+api.add_route(preflight, f"{ROUTE}<name:str>", methods=("OPTIONS",))
 api.add_route(healthz, "/healthz", methods=("GET", "HEAD"))

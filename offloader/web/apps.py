@@ -15,11 +15,13 @@ from sanic.server.protocols.http_protocol import HttpProtocol
 from offloader.service import log
 from offloader.service.action_packets import MAX_WAIT_SECONDS
 from offloader.settings.settings import Settings
+from offloader.shared.mailbox import Mailbox
 from offloader.web import admin as admin_routes
 from offloader.web import api as api_routes
 from offloader.web.offspring import die_with
 from offloader.web.reply import MAX_HEADER_BYTES, MAX_REQUEST_BYTES
 from offloader.web.signals import FINISH, admit
+from offloader.web.spread import maker
 from offloader.web.worker import Worker
 
 App = Sanic[Config, SimpleNamespace]
@@ -33,10 +35,11 @@ FINISH_LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a worker process is started with; `address` is main's attach socket."""
+    """What a worker process is started with: main's attach socket, and a mailbox each worker."""
 
     settings: Settings
     address: str
+    mailboxes: tuple[Mailbox, ...] = ()
 
 
 class AnyRequest(Request):
@@ -63,11 +66,15 @@ def make_apps(setup: Setup) -> App:
 
     async def attach(_app: App) -> None:
         die_with(os.getppid())  # when that was main no more, there is nothing to attach to
-        worker = Worker(settings, setup.address)
-        api.ctx.worker = admin.ctx.worker = worker
+        worker = Worker(settings, setup.address, setup.mailboxes)
+        admin.ctx.worker = worker
+        api_routes.equip(api.ctx, worker)
+        api.ctx.spread = worker.spread
         await worker.attach()
 
     async def begin(_app: App) -> None:
+        served = api.state.server_info[0].settings
+        api.ctx.spread.start(maker(api, served), served["connections"])
         api.ctx.worker.start_beating()
         api.ctx.end = asyncio.create_task(_await_end(api, admin))
         server = admin.state.server_info[0].server
@@ -97,6 +104,7 @@ async def _await_end(api: App, admin: App) -> None:
 
 
 def _stop(api: App, admin: App) -> None:
+    api.ctx.spread.stop()
     _lose_callers(api, admin)
     api.stop(terminate=False)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import secrets
+from collections.abc import Iterator
+from itertools import chain
+from random import getrandbits
 
 from sanic import HTTPResponse
 from sanic import Request as HttpRequest
@@ -20,19 +21,25 @@ from sanic.http.http1 import Http
 
 from offloader.errors import RequestError
 from offloader.service import log
-from offloader.service.worker.answer import error_body
+from offloader.service.worker.answer import Response
+from offloader.service.worker.refusals import error_body
 from offloader.web.cors import METHODS
+from offloader.web.request_head import REQUEST_ID
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 16 * 1024
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _INVALID = "invalid_request"
 
 
 def request_id_of(request: HttpRequest) -> str:
     """Return the caller's X-Request-Id when it is a plain one, else a new one."""
     sent = request.headers.get("x-request-id")
-    return sent if sent and _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    return sent if sent and REQUEST_ID.fullmatch(sent) else new_request_id()
+
+
+def new_request_id() -> str:
+    """Return 32 hex digits. They need to be unique, not secret: 128 bits, seeded per process."""
+    return f"{getrandbits(128):032x}"
 
 
 def translate(error: Exception, request: HttpRequest) -> RequestError:
@@ -58,6 +65,11 @@ def translate(error: Exception, request: HttpRequest) -> RequestError:
         return RequestError(error.status_code, _INVALID, "bad_request", "the request is refused")
     if isinstance(error, SanicException) and error.status_code == 503:
         return RequestError(503, "busy", "busy", "the request took too long: try again")
+    return broken(error)
+
+
+def broken(error: Exception) -> RequestError:
+    """Log an error that nobody foresaw and return the 500 for it."""
     log.LOGGER.error("request_broke", exc_info=error)
     return RequestError(500, "internal", "internal", "something broke: report the request id")
 
@@ -75,12 +87,33 @@ def _too_large(request: HttpRequest) -> RequestError:
     return RequestError(431, _INVALID, "header_too_large", message)
 
 
+def refusal(error: RequestError, request_id: str) -> Response:
+    """Return the answer of a refusal; nobody may keep it."""
+    headers = (("Cache-Control", "no-store"), *error.headers)
+    return Response(error.status, headers, error_body(error, request_id))
+
+
 def error_response(error: RequestError, request_id: str) -> HTTPResponse:
-    """Return the response of a refusal; nobody may keep it."""
-    headers = {"Cache-Control": "no-store", "X-Request-Id": request_id, **dict(error.headers)}
-    return HTTPResponse(
-        error_body(error, request_id), error.status, headers, content_type="application/json"
-    )
+    """Return a refusal of the admin port."""
+    answer = refusal(error, request_id)
+    headers = {"X-Request-Id": request_id, **dict(answer.headers)}
+    return HTTPResponse(answer.body, answer.status, headers, content_type=answer.content_type)
+
+
+class Composed(HTTPResponse):
+    """An answer whose field lines are composed; the server adds only those of the framing."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, answer: Response, lines: str) -> None:
+        super().__init__(answer.body, answer.status, content_type=answer.content_type or None)
+        self.lines = lines
+
+    @property
+    def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
+        """Return all fields, encoded: the composed ones as if they were one, for speed."""
+        name, _, rest = self.lines.encode().partition(b": ")
+        return chain([(name, rest)], super().processed_headers)
 
 
 def close_after(request: HttpRequest) -> None:

@@ -9,7 +9,7 @@ import errno
 import socket
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sanic import Sanic
 from sanic.mixins import startup
@@ -25,9 +25,12 @@ from offloader.service.reloader.process import ReloaderSetup
 from offloader.settings.resources import memory_available
 from offloader.settings.settings import Settings
 from offloader.shared.attach import allow_many_descriptors
+from offloader.shared.mailbox import make_mailboxes
 from offloader.web.apps import ADMIN_NAME, Setup, app_called, make_apps
+from offloader.web.hot_path import HotProtocol
 from offloader.web.offspring import start_state_server
 from offloader.web.signals import Signals
+from offloader.web.spread import SpreadProtocol
 from offloader.web.supervisor import Supervisor
 
 BACKLOG = 1024
@@ -50,12 +53,15 @@ def serve(settings: Settings, project: Project, signals: Signals, *, threads: in
     memory = load_first_generation(settings, project, cache, instance.state, available_bytes)
     memory.server.start()
     address = memory.server.address
-    setup = Setup(settings, address)
+    setup = Setup(settings, address, make_mailboxes(settings.workers))
     reloader = ReloaderSetup(settings, project, address, instance.state, instance.number, threads)
     loader = AppLoader(factory=partial(make_apps, setup))
     api = loader.load()
-    for app, bound in ((api, api_socket), (app_called(ADMIN_NAME), admin_socket)):
-        app.prepare(sock=bound, workers=settings.workers, backlog=BACKLOG, motd=False)
+    shared: dict[str, Any] = {"workers": settings.workers, "backlog": BACKLOG, "motd": False}
+    protocol = HotProtocol if settings.hot_path else SpreadProtocol
+    api.prepare(sock=api_socket, protocol=protocol, **shared)
+    api.state.server_info[0].settings["connections"] = set()  # the server's own, as others see it
+    app_called(ADMIN_NAME).prepare(sock=admin_socket, **shared)
     supervisor = Supervisor(settings, memory, reloader, signals, (api_socket, admin_socket))
     api.register_listener(supervisor.start, "main_process_ready")
     log.event(

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from offloader.service import log
-from offloader.service.worker.answer import Query, Response, busy
+from offloader.service.worker.answer import Query, Response
 from offloader.service.worker.attachment import Attachment
+from offloader.service.worker.cost import is_quick
 from offloader.service.worker.generation import Generation
+from offloader.service.worker.refusals import busy
+from offloader.service.worker.response_cache import ResponseCache
+from offloader.service.worker.single_flight import SingleFlight
 from offloader.settings.settings import Settings
 from offloader.shared.attach import allow_many_descriptors
 from offloader.shared.control import Word
+from offloader.shared.mailbox import Mailbox
 from offloader.shared.slots import Head
+from offloader.web.spread import Spread
 
 ATTACH_SECONDS = 25.0
 HEARTBEAT_SECONDS = 1.0
-# Above this many rows a query leaves the loop, which answers the health checks too.
-INLINE_ROWS = 100_000
 WAITING_PER_SCAN = 4
+# Those who wait for the same scan cost a connection each, no work.
+CALLERS_PER_SCAN = 16
 # A thread that compiles or scans gives way to the loop after this long, not after Python's 5 ms:
 # requests during a change of the whole project then wait half as long (p90 and p99).
 SWITCH_SECONDS = 0.0005
@@ -31,21 +40,28 @@ MAIN_LOST_EXIT = 70
 class Worker:
     """What both apps of a worker process share."""
 
-    def __init__(self, settings: Settings, address: str) -> None:
+    def __init__(self, settings: Settings, address: str, mailboxes: Sequence[Mailbox] = ()) -> None:
         allow_many_descriptors()
         sys.setswitchinterval(SWITCH_SECONDS)
         self.settings = settings
         self.address = address
         self._scans = ThreadPoolExecutor(settings.scan_concurrency, thread_name_prefix="scan")
-        self._scans_wanted = 0
+        most_runs = settings.scan_concurrency * (1 + WAITING_PER_SCAN)
+        self._flights = SingleFlight[Response](most_runs, most_runs * CALLERS_PER_SCAN, busy)
         number = worker_number(os.environ.get("SANIC_WORKER_NAME", ""))
         self.attachment = Attachment(address, number, _end)
+        self.cache = ResponseCache(settings.response_cache_bytes)
         self.counters = self.attachment.counters
         self.head = self.attachment.head
+        slots = self.attachment.slots
+        self.spread = Spread(number, slots, mailboxes, lambda: self.is_draining)
         self._beating: asyncio.Task[None] | None = None
 
     async def attach(self) -> None:
         """Attach the committed generation; end the process when it does not come."""
+        # What was imported stays. A full collection that walks it would hold the loop for 10 ms.
+        gc.collect()
+        gc.freeze()
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(None, self.attachment.start, ATTACH_SECONDS):
             log.error("attach_timeout", hint="see the lines of main before this one")
@@ -71,23 +87,22 @@ class Worker:
         return bool(self.attachment.control[Word.IS_DRAINING])
 
     async def finish(self, generation: Generation, query: Query) -> Response:
-        """Answer a query: at once when it reads little, else in the bounded pool.
+        """Answer a query: at once when it costs little, else in the bounded pool.
 
-        Raises RequestError 503 `busy` when the pool and its queue are full.
+        Equal ones at the same time are run once. Raises RequestError 503 `busy` when the pool and
+        its queue are full.
         """
-        if query.rows_to_read <= INLINE_ROWS:
+        if is_quick(query):
             return query.finish()
-        most = self.settings.scan_concurrency * (1 + WAITING_PER_SCAN)
-        if self._scans_wanted >= most:
-            raise busy()
-        self._scans_wanted += 1
+        run = partial(self._scan, generation, query)
+        response, is_first = await self._flights.run((query.tag, query.owner), run)
+        return response if is_first else query.shared(response)
+
+    def _scan(self, generation: Generation, query: Query) -> asyncio.Future[Response]:
         self.attachment.hold(generation)
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._scans, query.finish)
-        finally:
-            self._scans_wanted -= 1
-            self.attachment.release(generation)
+        running = asyncio.get_running_loop().run_in_executor(self._scans, query.finish)
+        running.add_done_callback(lambda _: self.attachment.release(generation))
+        return running
 
 
 def worker_number(name: str) -> int:

@@ -31,6 +31,7 @@ def test_defaults() -> None:
         refresh_interval_seconds=30.0,
         build_limit_seconds=14_400.0,
         scan_concurrency=2,
+        hot_path=True,
         drain_seconds=5.0,
         shutdown_seconds=25.0,
         log_level="info",
@@ -76,6 +77,8 @@ ACCEPTED: list[tuple[str, str, str, object]] = [
     ("DRAIN_SECONDS", "0", "drain_seconds", 0.0),
     ("LOG_LEVEL", "debug", "log_level", "debug"),
     ("ACCESS_LOG", "off", "access_log", "off"),
+    ("HOT_PATH", "on", "hot_path", True),
+    ("HOT_PATH", "off", "hot_path", False),
     ("CORS_ORIGINS", "*", "cors_origins", ("*",)),
     (
         "CORS_ORIGINS",
@@ -97,6 +100,7 @@ REFUSED = [
     ("LOG_LEVEL", "INFO"),
     ("LOG_FORMAT", "xml"),
     ("ACCESS_LOG", "none"),
+    *(("HOT_PATH", v) for v in ("On", "true", "1")),
     ("API_HOST", "a b"),
     *(
         ("CORS_ORIGINS", v)
