@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from threading import Condition, Lock, Thread
+from typing import Any
 
 from offloader.errors import OffloaderError
 from offloader.service.cache import Cache
@@ -25,6 +26,8 @@ from offloader.shared.control import ControlBlock, Word
 ACKNOWLEDGE_SECONDS = 15.0
 RETRY_SECONDS = 0.1
 RETIRE_SECONDS = 0.1
+# Unmapping takes a worker milliseconds; one that is slow is not worth more of a swap's time.
+FORGET_SECONDS = 1.0
 
 
 class Generations:
@@ -42,7 +45,7 @@ class Generations:
         available_bytes: Callable[[], int] = unlimited,
     ) -> None:
         self._store = PartStore(cache, limit_bytes, available_bytes)
-        self._offers = Offers(self._store)
+        self._offers = Offers(self._store, self._withdraw)
         self._control = control
         self._clock = clock
         self._working = Lock()  # taken before `_changed`, which guards peers and generations
@@ -160,13 +163,15 @@ class Generations:
                 self._lost += 1
             self._changed.notify_all()
 
-    def acknowledge(self, peer: Peer, message: Mapping[str, object]) -> None:
-        """Note that a worker attached a generation, or why it could not."""
+    def acknowledge(self, peer: Peer, message: Mapping[str, Any]) -> None:
+        """Note that a worker attached a generation, or why it could not, or let go of parts."""
         with self._changed:
             if "attached" in message:
-                peer.attached = max(peer.attached, int(str(message["attached"])))
+                peer.attached = max(peer.attached, message["attached"])
+            elif "forgot" in message:
+                peer.note_forgotten(message["forgot"])
             else:
-                peer.failures[int(str(message["failed"]))] = str(message["reason"])
+                peer.failures[message["failed"]] = message["reason"]
             self._changed.notify_all()
 
     def _wait(self, number: int, timeout_seconds: float) -> list[Peer]:
@@ -183,8 +188,22 @@ class Generations:
                     self._update(peer)
         return late
 
+    def _withdraw(self, keys: Collection[str]) -> None:
+        """Have workers let go of parts they need not have; wait a little until all have."""
+        with self._changed:
+            for peer in self._peers:
+                self._update(peer)
+            deadline = time.monotonic() + FORGET_SECONDS
+            while slow := [one for one in self._peers if not one.is_slow and one.has(keys)]:
+                left_seconds = deadline - time.monotonic()
+                for peer in slow:
+                    peer.is_slow = left_seconds <= 0
+                    self._update(peer)
+                self._changed.wait(max(0.0, min(left_seconds, RETRY_SECONDS)))
+
     def _update(self, peer: Peer) -> None:
-        peer.update(self._held, self._control.generation(), self._store)
+        reserve = self._offers.reserve()
+        peer.update(self._held, self._control.generation(), self._store, reserve)
 
     def _retire(self) -> None:
         """Drop the generations before the committed one that no long request reads.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import xxhash
@@ -21,8 +22,9 @@ Held = Mapping[int, "Offer"]
 class Offer:
     """A generation that workers may attach; `descriptor` holds what they are told of it.
 
-    `keys` are the parts it needs and, last, the project's documents. `document` is what was asked
-    for. `mapped` are the bytes that are mapped from the cache's files, by dataset.
+    `keys` are the parts it needs and, last, the project's documents; `kept` are parts of earlier
+    snapshots, which workers answer from while they are there. `document` is what was asked for.
+    `mapped` are the bytes that are mapped from the cache's files, by dataset.
     """
 
     number: int
@@ -30,17 +32,20 @@ class Offer:
     keys: tuple[str, ...]
     document: Document
     mapped: Mapping[str, int]
+    kept: tuple[str, ...] = ()
 
 
 class Offers:
     """Makes offers out of documents. For one thread at a time.
 
     Beside the offers it has a reserve: parts of previous snapshots, which stay in memory while
-    there is room, so that a rollback loads nothing.
+    there is room, so that cursors go on and a rollback loads nothing. Before any of it is dropped
+    to make room `withdraw` has the workers let go of it, else the memory would not be free.
     """
 
-    def __init__(self, store: PartStore) -> None:
+    def __init__(self, store: PartStore, withdraw: Callable[[Collection[str]], None]) -> None:
         self._store = store
+        self._withdraw = withdraw
         self._reserve: dict[str, list[str]] = {}
         self._rows: dict[str, int] = {}
 
@@ -65,25 +70,41 @@ class Offers:
             name: {"snapshot": entry["snapshot"], "parts": admitted.keys[name]}
             for name, entry in document["snapshots"].items()
         }
+        kept = self._kept(document)
         told = {
             "catalog": catalog,
             "rows": self._counter_rows(document["documents"]["endpoints"]),
             "snapshots": snapshots,
+            "kept": kept,
             "memory": admitted.memory,
         }
         descriptor = memory_of("offloader-generation", encode(told))
-        keys = [key for keys in admitted.keys.values() for key in keys]
-        return Offer(number, descriptor, (*keys, catalog), document, admitted.mapped)
+        keys = (*chain(*admitted.keys.values()), catalog)
+        return Offer(
+            number, descriptor, keys, document, admitted.mapped, tuple(chain(*kept.values()))
+        )
 
     def keep(self, document: Document) -> None:
         """Reserve what a document wants kept of previous snapshots, as far as it is here."""
         kept: Mapping[str, list[str]] = document.get("kept") or {}
         self._reserve = {name: [k for k in ids if k in self._store] for name, ids in kept.items()}
 
+    def reserve(self) -> set[str]:
+        """Return the parts of previous snapshots that stay; one is taken from here, then dropped.
+
+        Any thread may ask.
+        """
+        return set(chain(*self._reserve.values()))
+
     def release(self, held: Held) -> None:
         """Let go of every part that neither an offer nor the reserve needs."""
         offered = {key for offer in held.values() for key in offer.keys}
         self._store.keep_only(offered.union(*self._reserve.values()))
+
+    def _kept(self, document: Document) -> dict[str, list[str]]:
+        """Return what a document wants kept, of snapshots whose parts are all in memory."""
+        kept: Mapping[str, list[str]] = document.get("kept") or {}
+        return {name: k for name, k in kept.items() if k and all(key in self._store for key in k)}
 
     def _catalog_key(self, documents: Mapping[str, Any], committed: Offer | None) -> str:
         """Keep a project's documents in memory of their own: most generations share them."""
@@ -136,5 +157,7 @@ class Offers:
         for name, keys in spare.items():
             if self._store.room_bytes() >= wanted_bytes:
                 return
+            left = [key for key in self._reserve[name] if key not in keys]
+            self._reserve = {**self._reserve, name: left}
+            self._withdraw(keys)
             self._store.drop(keys)
-            self._reserve[name] = [key for key in self._reserve[name] if key in self._store]

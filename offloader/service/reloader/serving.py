@@ -12,6 +12,7 @@ from offloader.service.cache import Cache
 from offloader.service.composition import Composition, Documents, compose, dataset_contract
 from offloader.service.generation_document import part_keys, ready_entry
 from offloader.service.project import Project
+from offloader.service.quarantine import marks
 from offloader.service.state import Snapshot
 
 Entries = Mapping[str, Mapping[str, Any]]
@@ -39,7 +40,8 @@ class Serving:
         self._desired: Documents = committed.get("desired") or self.documents
         self.entries: Entries = dict(committed["snapshots"])
         self.catalog: Catalog = parse_documents(self.documents)
-        self._previous: dict[str, Mapping[str, Any]] = {}
+        # By dataset the keys of its previous segment's parts: a reloader before this one said them.
+        self._kept: dict[str, list[str]] = dict(committed.get("kept") or {})
         self._pending: tuple[Project, frozenset[str]] | None = None
 
     def snapshot_id(self, name: str) -> str | None:
@@ -90,34 +92,44 @@ class Serving:
             "documents": draft.composition.documents,
             "desired": None if is_desired else draft.desired,
             "snapshots": draft.entries,
-            "kept": {name: part_keys(entry) for name, entry in self._reserve(draft).items()},
+            "kept": self._reserve(draft),
         }
 
     def forget_reserve(self) -> bool:
         """Keep no previous segments in memory from the next draft on; False if there are none."""
-        had = bool(self._previous)
-        self._previous = {}
+        had = bool(self._kept)
+        self._kept = {}
         return had
 
     def adopt(self, draft: Draft) -> None:
         """Take a draft as what is served: it was committed."""
-        self._previous = self._reserve(draft)
+        self._kept = self._reserve(draft)
         self.entries = draft.entries
         self.documents = draft.composition.documents
         self.catalog = draft.composition.catalog
         self._desired = draft.desired
         self._pending = None
 
-    def _reserve(self, draft: Draft) -> dict[str, Mapping[str, Any]]:
-        """Return by dataset what a rollback would need, once a draft is committed."""
+    def _reserve(self, draft: Draft) -> dict[str, list[str]]:
+        """Return by dataset the parts of its snapshot before, once a draft is committed.
+
+        A rollback would need them, and cursors go on on them: not on what is in quarantine.
+        """
         reserve = {}
         for name, entry in draft.entries.items():
             before = self.entries.get(name)
             if before is not None and _digest(before) != _digest(entry):
-                reserve[name] = before
-            elif name in self._previous:
-                reserve[name] = self._previous[name]
+                if not self._is_quarantined(name, before):
+                    reserve[name] = part_keys(before)
+            elif name in self._kept:
+                reserve[name] = self._kept[name]
         return reserve
+
+    def _is_quarantined(self, name: str, entry: Mapping[str, Any]) -> bool:
+        try:
+            return _digest(entry) in {mark.manifest_digest for mark in marks(self._cache, name)}
+        except OSError:
+            return False
 
     def _current_entry(self, desired: Project, name: str) -> Mapping[str, Any] | None:
         """Return what a dataset serves, as an entry under the new contract; None if it has none."""
