@@ -13,6 +13,7 @@ import pytest
 
 from offloader.catalog.model import Catalog
 from offloader.errors import RequestError
+from offloader.query.cursor import read_cursor
 from tests.docs.markdown import ROOT, CurlRequest, answered_requests, blocks
 from tests.examples.answers import EXAMPLES, Example, open_example
 
@@ -34,6 +35,18 @@ def shown(page: str) -> list[tuple[CurlRequest, Any]]:
     ]
 
 
+def comparable(answer: Any) -> Any:
+    """Return an answer without what its cursor says.
+
+    A cursor names the snapshot by a digest, and the files of an example differ with the version of
+    the library that writes them.
+    """
+    cursor = answer["meta"]["next_cursor"]
+    if cursor is not None:
+        read_cursor(cursor)
+    return {**answer, "meta": {**answer["meta"], "next_cursor": cursor is not None}}
+
+
 def tenant_of(catalog: Catalog, request: CurlRequest) -> str | None:
     """Return the tenant of the request's key; fail when the key may not ask this."""
     token = request.headers["Authorization"].removeprefix("Bearer ")
@@ -51,7 +64,7 @@ def test_answers_out_of_customer_analytics(page: str, usage: Example) -> None:
     for request, answer in requests:
         tenant = tenant_of(usage.catalog, request)
         body = usage.body(request.endpoint, request.query, tenant)
-        assert json.loads(body, parse_float=Decimal) == answer
+        assert comparable(json.loads(body, parse_float=Decimal)) == comparable(answer)
 
 
 def test_answers_out_of_flights(tmp_path: Path) -> None:
@@ -61,7 +74,7 @@ def test_answers_out_of_flights(tmp_path: Path) -> None:
     assert requests
     for request, answer in requests:
         body = flights.body(request.endpoint, request.query)
-        assert json.loads(body, parse_float=Decimal) == answer
+        assert comparable(json.loads(body, parse_float=Decimal)) == comparable(answer)
 
 
 def test_the_quickstart_gives_its_answer(tmp_path: Path) -> None:
@@ -75,7 +88,7 @@ def test_the_quickstart_gives_its_answer(tmp_path: Path) -> None:
     assert shop.problems == ()
     ((request, answer),) = shown("docs/quickstart.md")
     body = shop.body(request.endpoint, request.query, tenant_of(shop.catalog, request))
-    assert json.loads(body, parse_float=Decimal) == answer
+    assert comparable(json.loads(body, parse_float=Decimal)) == comparable(answer)
 
 
 def test_the_shown_error_is_a_real_one(usage: Example) -> None:
