@@ -10,8 +10,10 @@ HOST ?= 127.0.0.1
 CACHE_DIR ?= $(CURDIR)/.cache/$(EXAMPLE)
 API_PORT ?= 4000
 ADMIN_PORT ?= 4001
+BENCH ?= build_speed key_lookup counters worker_memory swap_speed warm_restart serving
 BENCH_ROWS ?= 5000000
 BENCH_MEGABYTES ?= 1000
+BENCH_ARGS ?=
 PYTEST_ARGS ?=
 FAULTS_ARGS ?=
 ENGINE ?= docker
@@ -60,11 +62,15 @@ format: .venv/dev.stamp ## Format the code and mend what the linter can
 	.venv/bin/ruff check --fix --quiet
 	.venv/bin/ruff format --quiet
 
-bench: .venv/dev.stamp ## Measure build, memory, swaps and warm restart (BENCH_ROWS=…, BENCH_MEGABYTES=…)
-	@failed=0; for bench in "build_speed --rows $(BENCH_ROWS)" key_lookup worker_memory \
-		swap_speed "warm_restart --megabytes $(BENCH_MEGABYTES)"; do \
-		echo "== $$bench"; .venv/bin/python -m dev.bench.$$bench || failed=1; echo; \
-	done; exit $$failed
+bench: .venv/bench.stamp .venv/flights.stamp ## Measure everything, beside peers (BENCH=serving BENCH_ARGS=--quick for a look)
+	@rm -rf build/bench; failed=0; $(foreach name,$(BENCH),echo "== $(name)"; \
+		.venv/bin/python -m dev.bench.$(name) $(BENCH_$(name)) || failed=1; echo;) exit $$failed
+
+BENCH_build_speed = --rows $(BENCH_ROWS) --json build/bench/build_speed.json
+BENCH_counters = --json build/bench/counters.json
+BENCH_worker_memory = --json build/bench/worker_memory.json
+BENCH_warm_restart = --megabytes $(BENCH_MEGABYTES)
+BENCH_serving = --rows $(BENCH_ROWS) --figures $$(ls build/bench/*.json 2>/dev/null) $(BENCH_ARGS)
 
 faults: .venv/dev.stamp ## Kill, fill up and damage on purpose, under load (FAULTS_ARGS="kills --seed 7")
 	@.venv/bin/python -m dev.faults $(FAULTS_ARGS)
@@ -123,6 +129,11 @@ clean: ## Remove what was made: caches, example data, build files (the .venv sta
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+
+.venv/bench.stamp: .venv/dev.stamp
+	@echo "Installing the peers' packages"
+	@if $(PIP) install --no-build-isolation --editable '.[bench]'; then touch $@; \
+		else echo "Not all could be installed: their peers will be skipped"; fi
 
 .venv/dev.stamp: .venv/runtime.stamp requirements-dev.lock
 	@echo "Installing the pinned development tools"

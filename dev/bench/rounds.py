@@ -22,12 +22,26 @@ def in_turns(ways: Mapping[str, Callable[[], Measured]], rounds: int) -> dict[st
     return found
 
 
-def in_process(module: str, arguments: Sequence[str]) -> dict[str, float]:
-    """Run `python -m module arguments` by itself and return the JSON object it prints last."""
-    command = [sys.executable, "-m", module, *arguments]
+def in_process(
+    module: str, arguments: Sequence[str], prefix: Sequence[str] = ()
+) -> dict[str, float]:
+    """Run `python -m module arguments` by itself and return the JSON object it prints last.
+
+    `prefix` is a command that runs it, `taskset -c 1` for one.
+    """
+    command = [*prefix, sys.executable, "-m", module, *arguments]
     run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     numbers: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
     return numbers
+
+
+def write_figures(path: Path | None, name: str, figures: Mapping[str, float]) -> None:
+    """Write figures as JSON, each named `<measurement>.<figure>`; no path writes none."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            json.dumps({f"{name}.{figure}": value for figure, value in figures.items()})
+        )
 
 
 def peak_bytes() -> int:

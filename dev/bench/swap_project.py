@@ -15,7 +15,7 @@ from dev.bench.usage_snapshot import COLUMNS
 from offloader.catalog.documents import parse_documents
 from offloader.catalog.manifest import Manifest, parse_manifest
 from offloader.catalog.model import Catalog
-from offloader.segment.build import PartTargets, build_segment
+from offloader.segment.build import build_segment, targets_of
 from offloader.segment.facts import SnapshotFacts
 from offloader.service.cache import Cache
 from offloader.service.generation_document import Document, entry_of, plan_parts
@@ -114,10 +114,7 @@ def _build(
 ) -> Document:
     manifest = _manifest(name, snapshot_id, table.num_rows)
     plan = plan_parts(catalog, name, manifest)
-    targets = PartTargets(
-        cache.part(name, plan.columns_id),
-        tuple((spec, cache.part(name, part_id)) for spec, part_id in plan.paths),
-    )
+    targets = targets_of(plan, lambda part_id: cache.part(name, part_id))
     times = (manifest.watermark, manifest.created_at)
     facts = SnapshotFacts(name, snapshot_id, manifest.digest, *times)
     build_segment([table], COLUMNS, None, targets, facts)

@@ -22,14 +22,10 @@ STOP_SECONDS = 30.0
 SUMMARY = "/v1/endpoints/usage_by_region"
 _LOOK_SECONDS = 0.01
 _TOKEN = "bench"
-_DATASET = {
-    "id": "usage",
-    "schema": [{"name": column.name, "type": str(column.type)} for column in COLUMNS],
-    "manifest": "data/manifest.json",
-}
+_SMALL_ROWS = 2_000
 # A summary that reads every row, and a lookup that has an access path built.
 _ENDPOINTS: dict[str, dict[str, Any]] = {
-    "usage_by_region": {
+    "by_region": {
         "select": [
             {"as": "region", "column": "region"},
             {"as": "calls", "column": "calls", "agg": "sum"},
@@ -39,7 +35,7 @@ _ENDPOINTS: dict[str, dict[str, Any]] = {
         "group_by": ["region"],
         "order_by": [{"column": "region", "dir": "asc"}],
     },
-    "usage_of_account": {
+    "of_account": {
         "select": [{"as": name, "column": name} for name in ("day", "calls", "cost")],
         "filters": [
             {"column": "tenant", "op": "eq", "param": "tenant"},
@@ -80,35 +76,61 @@ class Service:
         return pids
 
 
-def write_project(root: Path, rows: int) -> Path:
-    """Write a public project over `rows` rows and return its root."""
-    for folder in ("data", "datasets", "endpoints"):
+def write_project(root: Path, rows: int, datasets: int = 1) -> Path:
+    """Write a public project over `rows` rows and return its root.
+
+    Further datasets are small; each has the same columns and endpoints of its own.
+    """
+    for folder in ("datasets", "endpoints"):
         (root / folder).mkdir(parents=True)
-    publish(root / "data", rows)
     _write(root / "offloader.yml", {"version": 1, "auth": "none"})
-    _write(root / "datasets" / "usage.yml", _DATASET)
-    for name, query in _ENDPOINTS.items():
+    _write_dataset(root, "usage", rows)
+    for number in range(1, datasets):
+        _write_dataset(root, f"usage_{number:03d}", _SMALL_ROWS)
+    return root
+
+
+def _write_dataset(root: Path, dataset: str, rows: int) -> None:
+    folder = root / f"{dataset}_data"
+    folder.mkdir()
+    publish(folder, rows, files=1 if rows == _SMALL_ROWS else 4, dataset=dataset)
+    document = {
+        "id": dataset,
+        "schema": [{"name": column.name, "type": str(column.type)} for column in COLUMNS],
+        "manifest": f"{folder.name}/manifest.json",
+    }
+    _write(root / "datasets" / f"{dataset}.yml", document)
+    for kind, query in _ENDPOINTS.items():
+        name = f"{dataset}_{kind}"
         filters = query.get("filters", [])
-        document = {
+        endpoint = {
             "name": name,
             "version": 1,
-            "dataset": "usage",
+            "dataset": dataset,
             "params": [{"name": f["param"], "type": "string", "required": True} for f in filters],
             "query": query,
             "columns": [output["as"] for output in query["select"]],
         }
-        _write(root / "endpoints" / f"{name}.yml", document)
-    return root
+        _write(root / "endpoints" / f"{name}.yml", endpoint)
 
 
 @contextmanager
-def running(project: Path, cache: Path, workers: int) -> Iterator[Service]:
-    """Start the service on ports of the kernel's choice, give it once ready, stop it."""
-    log = project / "service.log"
+def running(
+    project: Path,
+    cache: Path,
+    workers: int,
+    settings: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Iterator[Service]:
+    """Start the service on ports of the kernel's choice, give it once ready, stop it.
+
+    `settings` are further variables without their prefix; `log` defaults to a file in the project.
+    """
+    log = log or project / "service.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "offloader.cli.main", "serve"],
-            env=_environment(project, cache, workers),
+            env=_environment(project, cache, {"WORKERS": str(workers), **(settings or {})}),
             stderr=stderr,
             start_new_session=True,
         )
@@ -152,17 +174,17 @@ def segment_bytes(cache: Path) -> int:
     return sum(path.stat().st_size for path in cache.glob("segments/*/*"))
 
 
-def _environment(project: Path, cache: Path, workers: int) -> dict[str, str]:
+def _environment(project: Path, cache: Path, given: Mapping[str, str]) -> dict[str, str]:
     settings = {
         "CONFIG": str(project),
         "CACHE_DIR": str(cache),
-        "WORKERS": str(workers),
         "API_HOST": "127.0.0.1",
         "API_PORT": "0",
         "ADMIN_HOST": "127.0.0.1",
         "ADMIN_PORT": "0",
         "ADMIN_TOKEN": _TOKEN,
         "LOG_FORMAT": "json",
+        **given,
     }
     others = {k: v for k, v in os.environ.items() if not k.startswith("OFFLOADER_")}
     return others | {f"OFFLOADER_{name}": value for name, value in settings.items()}

@@ -27,7 +27,7 @@ COLUMNS = tuple(
 DATASET = Dataset("usage", COLUMNS, tenant_column="tenant")
 
 
-def publish(folder: Path, rows: int, files: int = 4) -> int:
+def publish(folder: Path, rows: int, files: int = 4, dataset: str = DATASET.id) -> int:
     """Write Parquet files and `manifest.json` into `folder`; return the rows' size in Arrow."""
     random = np.random.default_rng(20_260_601)
     arrow_bytes = 0
@@ -42,7 +42,7 @@ def publish(folder: Path, rows: int, files: int = 4) -> int:
         entries.append(
             {"path": path.name, "format": "parquet", "row_count": count, "size_bytes": size}
         )
-    (folder / "manifest.json").write_text(json.dumps(_manifest(entries)))
+    (folder / "manifest.json").write_text(json.dumps(_manifest(dataset, entries)))
     return arrow_bytes
 
 
@@ -64,9 +64,9 @@ def _table(random: np.random.Generator, count: int) -> pa.Table:
     )
 
 
-def _manifest(entries: list[dict[str, object]]) -> dict[str, object]:
+def _manifest(dataset: str, entries: list[dict[str, object]]) -> dict[str, object]:
     return {
-        "dataset_id": DATASET.id,
+        "dataset_id": dataset,
         "snapshot_id": "bench_r0001",
         "created_at": "2026-06-01T00:01:00Z",
         "watermark": "2026-06-01T00:00:00Z",

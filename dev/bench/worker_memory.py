@@ -1,11 +1,12 @@
 """Measure what a worker costs in memory, and that workers share the segments.
 
-The real service runs with 2 and then with 4 workers over the same segments. Each worker is looked
+The real service runs with 2 and then with 4 workers over the same segments, of one large dataset
+and of many small ones. Each worker is looked
 at when it has attached, and again when it has read every row. Private memory is what no other
 process maps (Private_Clean + Private_Dirty of smaps, proc(5)); PSS counts a page that n processes
 map as 1/n of it.
 
-    python -m dev.bench.worker_memory [--rows N] [--workers N ...]
+    python -m dev.bench.worker_memory [--rows N] [--datasets N] [--workers N ...] [--json FILE]
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.bench.rounds import write_figures
 from dev.bench.usage_service import (
     SUMMARY,
     Service,
@@ -58,18 +60,23 @@ def main(argv: list[str] | None = None) -> int:
     """Print a table for each number of workers; return 1 when a limit is broken."""
     parser = argparse.ArgumentParser(description="Measure the memory of the service's workers.")
     parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--datasets", type=int, default=50)
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--json", type=Path, help="where the figures go, too")
     parser.add_argument("--folder", help="where the files go; default: the temporary folder")
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        return _compare(Path(folder), arguments.rows, arguments.workers)
+        return _compare(Path(folder), arguments)
 
 
-def _compare(folder: Path, rows: int, counts: Sequence[int]) -> int:
-    project, cache = write_project(folder / "project", rows), folder / "cache"
+def _compare(folder: Path, arguments: argparse.Namespace) -> int:
+    rows, counts = arguments.rows, arguments.workers
+    project = write_project(folder / "project", rows, arguments.datasets)
+    cache = folder / "cache"
     with running(project, cache, counts[0]):
         pass  # builds the segments, so that every run that is measured begins alike
-    print(f"{rows:,} rows, {segment_bytes(cache) / 1e6:.0f} MB of segments; figures in MB")
+    size = f"{segment_bytes(cache) / 1e6:.0f} MB of segments"
+    print(f"{rows:,} rows, {arguments.datasets} datasets, {size}; figures in MB")
     found = {count: _workers(project, cache, count, rows) for count in counts}
     for count, workers in found.items():
         _show(count, workers)
@@ -78,6 +85,8 @@ def _compare(folder: Path, rows: int, counts: Sequence[int]) -> int:
     ratio = max(totals) / min(totals)
     print(f"import and attach  {worst / 1e6:7.1f} private at most (limit {LIMIT_BYTES / 1e6:g})")
     print(f"segments together  {ratio:7.2f} x between the runs (limit {SHARED_LIMIT:g})")
+    figures = {"private_mb": worst / 1e6, "segments_ratio": ratio}
+    write_figures(arguments.json, "worker_memory", figures)
     return int(worst > LIMIT_BYTES or ratio > SHARED_LIMIT)
 
 
