@@ -205,7 +205,7 @@ def query_of(segment: Segment, work: Work) -> Query:
         located=locate(plan, bound, None),
         stale=False,
         representation=_REPRESENTATIONS[work.representation],
-        headers=(),
+        fields="",
         tag='"bench"',
     )
 

@@ -211,9 +211,7 @@ def _other(
         raise corrupt("descriptor", f"it does not describe a {kind} part") from error
 
 
-def _path(
-    head: Mapping[str, Any], arrays: _Arrays, columns: Mapping[str, ColumnView]
-) -> PathView:
+def _path(head: Mapping[str, Any], arrays: _Arrays, columns: Mapping[str, ColumnView]) -> PathView:
     key = tuple(KeyColumn.from_json(entry) for entry in head["key"])
     rows = arrays.get("rows")
     behind = (columns[name] for name in head["columns"][len(key) :])

@@ -37,7 +37,7 @@ class ControlReader:
     def __init__(self, descriptor: int) -> None:
         self._words = memoryview(map_live(descriptor)).cast("Q")
 
-    def __getitem__(self, word: Word) -> int:
+    def __getitem__(self, word: int) -> int:
         return self._words[word]
 
     def generation(self) -> int:

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from sanic import Blueprint, HTTPResponse
 from sanic import Request as HttpRequest
 
-from offloader.service.worker.answer import Query, Request, Response, begin
+from offloader.service.worker.answer import Query, Response, begin
+from offloader.service.worker.prepare import Request
 from offloader.service.worker.refusals import not_ready
 from offloader.service.worker.status import View, reasons_not_ready
 from offloader.shared.slots import Head
@@ -30,6 +31,8 @@ from offloader.web.worker import Worker
 
 api = Blueprint("api")
 
+_IN_FLIGHT = Head.IN_FLIGHT
+
 
 def equip(ctx: SimpleNamespace, worker: Worker, clock: Callable[[], float] = time.time) -> None:
     """Give the API's app what both paths of a request answer with; `clock` as `time.time`."""
@@ -42,30 +45,25 @@ def equip(ctx: SimpleNamespace, worker: Worker, clock: Callable[[], float] = tim
 
 async def endpoint(request: HttpRequest, name: str) -> HTTPResponse:
     """Answer one endpoint."""
-    worker: Worker = request.app.ctx.worker
     began_ns = time.perf_counter_ns()
-    worker.head[Head.IN_FLIGHT] += 1
-    try:
-        return await _answer(worker, request, name, began_ns)
-    finally:
-        worker.head[Head.IN_FLIGHT] -= 1
-
-
-async def _answer(worker: Worker, request: HttpRequest, name: str, began_ns: int) -> HTTPResponse:
+    ctx = request.app.ctx
+    worker: Worker = ctx.worker
     generation = worker.attachment.generation()
     request_id = request_id_of(request)
+    worker.head[_IN_FLIGHT] += 1
     try:
-        answer = begin(generation, _asked(request, name), request.app.ctx.clock(), worker.cache)
-        if isinstance(answer, Query) and generation is not None:
+        answer = begin(generation, _asked(request, name), ctx.clock(), worker.cache)
+        if isinstance(answer, Query):
+            assert generation is not None
             answer = await worker.finish(generation, answer)
-        assert isinstance(answer, Response)
     except Exception as error:
         answer = refusal(translate(error, request), request_id)
+    finally:
+        worker.head[_IN_FLIGHT] -= 1
     is_authed = generation is None or generation.catalog.auth_required
     response = _composed(worker, request, answer, request_id, is_authed=is_authed)
-    record: Record = request.app.ctx.record
     duration_ns = time.perf_counter_ns() - began_ns
-    record.note(generation, name, request.method, answer, request_id, duration_ns)
+    ctx.record.note(generation, name, request.method, answer, request_id, duration_ns)
     return response
 
 

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from sanic import Request, Sanic
+from sanic.compat import Header
 from sanic.config import Config
+from sanic.models.protocol_types import TransportProtocol
 from sanic.server.protocols.http_protocol import HttpProtocol
 
 from offloader.service import log
@@ -48,8 +50,18 @@ class AnyRequest(Request):
     Sanic gives the stand-in the URL that was refused, and is refused again, without an answer.
     """
 
-    def __init__(self, url_bytes: bytes, **named: Any) -> None:
-        super().__init__(b"*" if named["method"] == "NONE" else url_bytes, **named)
+    def __init__(
+        self,
+        url_bytes: bytes,
+        headers: Header,
+        version: str,
+        method: str,
+        transport: TransportProtocol,
+        app: Any,
+        head: bytes = b"",
+    ) -> None:
+        url = url_bytes if method != "NONE" else b"*"
+        super().__init__(url, headers, version, method, transport, app, head)
 
 
 def make_apps(setup: Setup) -> App:

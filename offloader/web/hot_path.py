@@ -2,37 +2,61 @@
 
 It takes what it understands completely, while nothing else goes on on the connection, and gives
 everything else to Sanic's own path untouched: no byte was consumed, nothing counted or written.
-Both answer with the same functions: `begin`, `refusal`, `compose`, `Record.note`.
+Both answer with the same functions: `prepare`, `answer`, `refusal`, `compose`, `Record.note`.
+
+A request that comes again, byte for byte, is neither read nor checked again while the generation
+is the same: only its key's expiry is. What is kept of it is no answer, and nothing of the snapshot.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic, perf_counter_ns
 from typing import Any
 
 from sanic.http.constants import Stage
 
 from offloader.errors import RequestError
-from offloader.service.worker.answer import Query, Request, Response, begin
+from offloader.service.worker.answer import Query, Response, answer
 from offloader.service.worker.cost import is_quick
 from offloader.service.worker.generation import Generation
+from offloader.service.worker.prepare import Prepared, Request, prepare
+from offloader.service.worker.refusals import not_ready
 from offloader.shared.control import Word
 from offloader.shared.slots import Head
 from offloader.web.access_log import Record
 from offloader.web.reply import broken, new_request_id, refusal
-from offloader.web.request_head import LINE, FieldReader
+from offloader.web.request_head import LINE, FieldReader, Fields
 from offloader.web.response_head import CommonFields, compose, encode_kept_alive
 from offloader.web.spread import SpreadProtocol
 from offloader.web.worker import Worker
 
 # Above it a second buffer costs less than a copy of the body.
 JOINED_BYTES = 16 * 1024
+# About a kilobyte each; the oldest goes first.
+KEPT_REQUESTS = 16_384
+MAX_KEPT_REQUEST_BYTES = 512
 
 _IDLE = Stage.IDLE
-_IN_FLIGHT = Head.IN_FLIGHT
-_IS_DRAINING = Word.IS_DRAINING
+_IN_FLIGHT = int(Head.IN_FLIGHT)  # a plain number: indexing with an IntEnum takes longer
+_IS_DRAINING = int(Word.IS_DRAINING)
 _match = LINE.match
+
+
+@dataclass(slots=True, eq=False)
+class _Read:
+    """A request as it was read; `prepared` once it passed every check.
+
+    `is_new` until it was answered for the first time.
+    """
+
+    method: str
+    request: Request
+    fields: Fields
+    prepared: Prepared | None = None
+    is_new: bool = True
 
 
 class HotPath:
@@ -45,7 +69,7 @@ class HotPath:
         record: Record,
         clock: Callable[[], float],
     ) -> None:
-        self._attachment = worker.attachment
+        self._generation = worker.attachment.generation
         self._control = worker.attachment.control
         self._head = worker.head
         self._cache = worker.cache
@@ -53,50 +77,77 @@ class HotPath:
         self._record = record
         self._clock = clock
         self._reader = FieldReader()
+        self._known: OrderedDict[bytes, _Read] = OrderedDict()
 
     def answer(self, data: bytes, transport: Any) -> bool:
         """Answer the request that these bytes are; False when they are left to Sanic."""
         began_ns = perf_counter_ns()
-        line = _match(data)
-        if line is None or self._control[_IS_DRAINING]:
+        if self._control[_IS_DRAINING]:
             return False
+        read = self._known.get(data) or self._read(data)
+        if read is None:
+            return False
+        fields = read.fields
+        request_id = fields.request_id or new_request_id()
+        generation = self._generation()
+        found = self._answer(generation, read, request_id)
+        if found is None:
+            return False
+        if read.is_new:
+            self._keep(data, read)
+        is_authed = generation is None or generation.catalog.auth_required
+        common = self._common.of(fields.origin, is_authed=is_authed)
+        head = encode_kept_alive(found, compose(found, request_id, common))
+        duration_ns = perf_counter_ns() - began_ns
+        method, name = read.method, read.request.endpoint
+        self._record.note(generation, name, method, found, request_id, duration_ns)
+        _write(transport, head, b"" if method == "HEAD" else found.body)
+        return True
+
+    def _read(self, data: bytes) -> _Read | None:
+        """Read a request; None when it is not one whole plain request of an endpoint."""
+        line = _match(data)
+        if line is None:
+            return None
         fields = self._reader.read(data, line.end())
         if fields is None:
-            return False
-        method, name_bytes, query = line.groups()
-        name = name_bytes.decode()
-        request_id = fields.request_id or new_request_id()
-        generation = self._attachment.generation()
+            return None
+        method, name, query = line.groups()
         request = Request(
-            name,
+            name.decode(),
             query or b"",
             fields.authorization,
             fields.accept,
             fields.if_none_match,
             fields.accept_encoding,
         )
-        answer = self._answer(generation, request, request_id)
-        if answer is None:
-            return False
-        is_authed = generation is None or generation.catalog.auth_required
-        common = self._common.of(fields.origin, is_authed=is_authed)
-        head = encode_kept_alive(answer, compose(answer, request_id, common))
-        duration_ns = perf_counter_ns() - began_ns
-        self._record.note(generation, name, method.decode(), answer, request_id, duration_ns)
-        _write(transport, head, b"" if method == b"HEAD" else answer.body)
-        return True
+        return _Read(method.decode(), request, fields)
+
+    def _keep(self, data: bytes, read: _Read) -> None:
+        """Keep a request that passed; who sends a request id sends another one next time."""
+        read.is_new = False
+        if read.prepared is None or read.fields.request_id or len(data) > MAX_KEPT_REQUEST_BYTES:
+            return
+        self._known[data] = read
+        if len(self._known) > KEPT_REQUESTS:
+            self._known.popitem(last=False)
 
     def _answer(
-        self, generation: Generation | None, request: Request, request_id: str
+        self, generation: Generation | None, read: _Read, request_id: str
     ) -> Response | None:
         """Return the answer; None when making it would hold up the loop."""
         head = self._head
         head[_IN_FLIGHT] += 1
         try:
-            answer = begin(generation, request, self._clock(), self._cache)
-            if isinstance(answer, Query):
-                return answer.finish() if is_quick(answer) else None
-            return answer
+            if generation is None:
+                raise not_ready("this worker is not ready yet")
+            now, prepared = self._clock(), read.prepared
+            if prepared is None or prepared.number != generation.number:
+                prepared = read.prepared = prepare(generation, read.request, now)
+            found = answer(generation, prepared, now, self._cache)
+            if isinstance(found, Query):
+                return found.finish() if is_quick(found) else None
+            return found
         except RequestError as error:
             return refusal(error, request_id)
         except Exception as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from random import getrandbits
 
 from sanic import HTTPResponse
@@ -18,6 +17,7 @@ from sanic.exceptions import (
     SanicException,
 )
 from sanic.http.http1 import Http
+from sanic.response.types import BaseHTTPResponse
 
 from offloader.errors import RequestError
 from offloader.service import log
@@ -89,8 +89,9 @@ def _too_large(request: HttpRequest) -> RequestError:
 
 def refusal(error: RequestError, request_id: str) -> Response:
     """Return the answer of a refusal; nobody may keep it."""
-    headers = (("Cache-Control", "no-store"), *error.headers)
-    return Response(error.status, headers, error_body(error, request_id))
+    pairs = (("Cache-Control", "no-store"), *error.headers)
+    fields = "\r\n".join(map(": ".join, pairs))
+    return Response(error.status, fields, error_body(error, request_id))
 
 
 def error_response(error: RequestError, request_id: str) -> HTTPResponse:
@@ -101,19 +102,25 @@ def error_response(error: RequestError, request_id: str) -> HTTPResponse:
 
 
 class Composed(HTTPResponse):
-    """An answer whose field lines are composed; the server adds only those of the framing."""
+    """An answer whose field lines are composed; the server adds those of the framing."""
 
     __slots__ = ("lines",)
 
     def __init__(self, answer: Response, lines: str) -> None:
-        super().__init__(answer.body, answer.status, content_type=answer.content_type or None)
+        BaseHTTPResponse.__init__(self)  # type: ignore[no-untyped-call]
+        self.body = answer.body
+        self.status = answer.status
+        self.content_type = answer.content_type or None
         self.lines = lines
 
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
-        """Return all fields, encoded: the composed ones as if they were one, for speed."""
-        name, _, rest = self.lines.encode().partition(b": ")
-        return chain([(name, rest)], super().processed_headers)
+        """Return all fields, encoded, as if they were one: each by itself costs a microsecond."""
+        added = [f"\r\n{name}: {value}" for name, value in self.headers.items()]
+        if self.content_type is not None:
+            added.append(f"\r\ncontent-type: {self.content_type}")
+        name, _, rest = f"{self.lines}{''.join(added)}".encode().partition(b": ")
+        return iter(((name, rest),))
 
 
 def close_after(request: HttpRequest) -> None:

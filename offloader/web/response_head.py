@@ -47,7 +47,7 @@ def compose(answer: Response, request_id: str, common: str) -> str:
 
     CRLF stands between them, not at the end.
     """
-    return f"{_lines(answer.headers)}\r\nX-Request-Id: {request_id}\r\n{common}"
+    return f"{answer.fields}\r\nX-Request-Id: {request_id}\r\n{common}"
 
 
 def encode_kept_alive(answer: Response, lines: str) -> bytes:

@@ -34,6 +34,8 @@ CALLERS_PER_SCAN = 16
 # A thread that compiles or scans gives way to the loop after this long, not after Python's 5 ms:
 # requests during a change of the whole project then wait half as long (p90 and p99).
 SWITCH_SECONDS = 0.0005
+# Requests leave no cycles behind; requests that are kept would have all of them walked for nothing.
+GC_THRESHOLDS = (10_000, 20, 1_000)
 MAIN_LOST_EXIT = 70
 
 
@@ -62,6 +64,7 @@ class Worker:
         # What was imported stays. A full collection that walks it would hold the loop for 10 ms.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(None, self.attachment.start, ATTACH_SECONDS):
             log.error("attach_timeout", hint="see the lines of main before this one")

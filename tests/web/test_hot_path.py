@@ -203,7 +203,7 @@ def test_an_error_that_nobody_foresaw_is_a_500(path: str, monkeypatch: pytest.Mo
     def broken(*_: object) -> None:
         raise ValueError("secret")
 
-    monkeypatch.setattr("offloader.web.hot_path.begin", broken)
+    monkeypatch.setattr("offloader.web.hot_path.prepare", broken)
     monkeypatch.setattr("offloader.web.api.begin", broken)
     with site(GENERATION) as made:
         [(written, is_closed), _] = talk(made, path, [(GOOD, None)])

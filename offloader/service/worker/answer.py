@@ -1,4 +1,4 @@
-"""Answer one request: key → endpoint → representation → params → ETag → query → body.
+"""Answer one request: prepare → ETag → query → body.
 
 Plain Python: no server, no socket. `begin` does everything that is quick; what reads many rows is
 returned as a Query, for the caller to run where it does not hold up others.
@@ -7,51 +7,46 @@ returned as a Query, for the caller to run where it does not hold up others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
-from offloader.catalog.model import Key
-from offloader.query.cursor import asked_digest, check_cursor, cursor_gone
+from offloader.query.cursor import cursor_gone
 from offloader.query.etag import etag as make_etag
 from offloader.query.execute import Result, Texts, rows_to_read, run
 from offloader.query.formats import JSON, NDJSON, encode
 from offloader.query.locate import Located, locate
-from offloader.query.params import Bound, bind, parse_query
+from offloader.query.params import Bound
 from offloader.query.plan import Plan
 from offloader.query.quick import answer_quickly
 from offloader.service.worker.coding import compress
 from offloader.service.worker.generation import Generation, Served
-from offloader.service.worker.negotiate import PLAIN_JSON, Representation, matches, negotiate
-from offloader.service.worker.refusals import no_endpoint, not_ready, unauthorized
+from offloader.service.worker.negotiate import PLAIN_JSON, Representation, matches
+from offloader.service.worker.prepare import Prepared, Request, check_expiry, prepare
+from offloader.service.worker.refusals import not_ready
 from offloader.service.worker.response_cache import Kept, Owner, ResponseCache
-from offloader.service.worker.stamp import Headers
 
-MAX_TOKEN_LENGTH = 4096
-_BEARER = "Bearer "
 _TEXTS: dict[str, Texts] = {JSON: "joined", NDJSON: "rows"}
 
 
 @dataclass(slots=True)
-class Request:
-    """What of a request an answer depends on; `query` is raw, headers are None when not sent."""
-
-    endpoint: str
-    query: bytes
-    authorization: str | None = None
-    accept: str | None = None
-    if_none_match: str | None = None
-    accept_encoding: str | None = None
-
-
-@dataclass(slots=True)
 class Response:
-    """An answer; `cache` is `hit`, `miss`, `off` or empty."""
+    """An answer; `cache` is `hit`, `miss`, `off` or empty.
+
+    `fields` are the lines of its header fields, CRLF between them; those of the framing, of the
+    request id and of the content type are the server's to add.
+    """
 
     status: int
-    headers: Headers
+    fields: str
     body: bytes
     content_type: str = "application/json"
     rows_scanned: int = 0
     cache: str = ""
+    coding: str = ""
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the header fields as names and values."""
+        pairs = (line.partition(": ") for line in self.fields.split("\r\n"))
+        return [(name, value) for name, _, value in pairs]
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +63,7 @@ class Query:
     located: Located
     stale: bool
     representation: Representation
-    headers: Headers
+    fields: str
     tag: str
     cache: ResponseCache | None = None
 
@@ -93,12 +88,12 @@ class Query:
         if self.cache is not None:
             cache = "miss"
             self.cache.put(self.tag, self.owner, self.plan.segment.manifest_digest, kept)
-        return _answered(self.headers, kept, cache, result.rows_read)
+        return _answered(self.fields, kept, cache, result.rows_read)
 
     def shared(self, response: Response) -> Response:
         """Return the answer to an equal request as the answer to this one, which read nothing."""
-        headers = (*self.headers, *response.headers[len(self.headers) :])
-        return Response(200, headers, response.body, response.content_type, 0, response.cache)
+        kept = Kept(response.body, response.content_type, response.coding)
+        return _answered(self.fields, kept, response.cache, 0)
 
     def _run(self) -> Result:
         texts = _TEXTS.get(self.representation.media)
@@ -118,85 +113,60 @@ def begin(
     """
     if generation is None:
         raise not_ready("this worker is not ready yet")
-    key = _check_key(generation, request.authorization, now)
-    served = _find_endpoint(generation, key, request.endpoint)
-    representation = negotiate(request.accept, request.accept_encoding)
-    plan, stamps = served.plan, served.stamps
-    if plan is None or stamps is None:
-        raise not_ready("the data of this endpoint is not loaded yet")
-    bound = bind(plan.signature, parse_query(request.query))
-    tenant = key.tenant if key is not None and plan.tenant is not None else None
+    return answer(generation, prepare(generation, request, now), now, cache)
+
+
+def answer(
+    generation: Generation, prepared: Prepared, now: float, cache: ResponseCache | None = None
+) -> Response | Query:
+    """Answer a request that was prepared against this generation; otherwise as `begin`."""
+    check_expiry(prepared.key, now)
+    bound, tenant, representation = prepared.bound, prepared.tenant, prepared.representation
+    served = generation.endpoints[prepared.endpoint]
     if bound.cursor is not None:
-        served = _at_cursor(generation, plan, bound, tenant)
-        plan, stamps = served.plan, served.stamps
-        assert plan is not None
-        assert stamps is not None
+        served = _at_cursor(generation, prepared)
+    plan, stamps = served.plan, served.stamps
+    assert plan is not None
+    assert stamps is not None
     stale = now > stamps.stale_after
-    tag = make_etag(
-        plan.endpoint.digest,
-        bound.canonical,
-        tenant,
-        plan.segment.manifest_digest,
-        stale,
-        representation.name,
-    )
-    headers = (("ETag", tag), *stamps.headers(now, is_authed=key is not None))
-    if request.if_none_match is not None and matches(request.if_none_match, tag):
-        return Response(304, headers, b"", "")
+    digest = plan.segment.manifest_digest
+    tag = prepared.tags.get((digest, stale))
+    if tag is None:
+        name = representation.name
+        tag = make_etag(plan.endpoint.digest, bound.canonical, tenant, digest, stale, name)
+        prepared.tags[digest, stale] = tag
+    fields = f"ETag: {tag}\r\n{stamps.fields(now, is_authed=prepared.key is not None)}"
+    if prepared.if_none_match is not None and matches(prepared.if_none_match, tag):
+        return Response(304, fields, b"", "")
     if cache is None or not cache.is_on or plan.endpoint.cache_policy == "none":
         cache = None
         if representation is PLAIN_JSON:
             quick = answer_quickly(plan, bound, tenant, stale=stale)
             if quick is not None:
-                headers = (*headers, ("Offloader-Cache", "off"))
-                return Response(200, headers, quick[0], JSON, quick[1], "off")
+                fields += "\r\nOffloader-Cache: off"
+                return Response(200, fields, quick[0], JSON, quick[1], "off")
     else:
         if cache.number != generation.number:
             cache.begin_generation(generation.number, generation.manifest_digests)
         kept = cache.get(tag, (plan.endpoint.name, tenant))
         if kept is not None:
-            return _answered(headers, kept, "hit", 0)
+            return _answered(fields, kept, "hit", 0)
     located = locate(plan, bound, tenant)
-    return Query(served, plan, bound, tenant, located, stale, representation, headers, tag, cache)
+    return Query(served, plan, bound, tenant, located, stale, representation, fields, tag, cache)
 
 
-def _answered(headers: Headers, kept: Kept, cache: str, rows_scanned: int) -> Response:
-    headers = (*headers, ("Offloader-Cache", cache))
+def _answered(fields: str, kept: Kept, cache: str, rows_scanned: int) -> Response:
+    fields += f"\r\nOffloader-Cache: {cache}"
     if kept.coding:
-        headers = (*headers, ("Content-Encoding", kept.coding))
-    return Response(200, headers, kept.body, kept.content_type, rows_scanned, cache)
+        fields += f"\r\nContent-Encoding: {kept.coding}"
+    return Response(200, fields, kept.body, kept.content_type, rows_scanned, cache, kept.coding)
 
 
-def _check_key(generation: Generation, authorization: str | None, now: float) -> Key | None:
-    """Return the caller's key, None for a public API; raise the one 401 for any bad key."""
-    if not generation.catalog.auth_required:
-        return None
-    if authorization is not None:
-        token = authorization[len(_BEARER) :]
-        is_bearer = authorization.startswith(_BEARER) or authorization[:7].lower() == "bearer "
-        if is_bearer and 0 < len(token) <= MAX_TOKEN_LENGTH:
-            digest = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
-            key = generation.keys.get(digest)
-            if key and key.is_active and (key.expires_at is None or now < key.expires_at):
-                return key
-    raise unauthorized()
-
-
-def _find_endpoint(generation: Generation, key: Key | None, name: str) -> Served:
-    """Return the endpoint; unknown and not granted are the same 404."""
-    served = generation.endpoints.get(name)
-    granted = key is None or name in key.endpoints
-    if served is None or not granted:
-        raise no_endpoint()
-    return served
-
-
-def _at_cursor(generation: Generation, plan: Plan, bound: Bound, tenant: str | None) -> Served:
+def _at_cursor(generation: Generation, prepared: Prepared) -> Served:
     """Return the endpoint on the snapshot that a cursor began on; 410 when it is not held."""
-    assert bound.cursor is not None
-    asked = asked_digest(bound.values, bound.columns, tenant)
-    check_cursor(bound.cursor, plan.envelope.cursor_head, asked)
-    served = generation.find(plan.endpoint.name, bound.cursor.manifest_digest)
+    assert prepared.bound.cursor is not None
+    digest = prepared.bound.cursor.manifest_digest
+    served = generation.find(prepared.endpoint, digest)
     if served is None:
         raise cursor_gone()
     return served

@@ -1,4 +1,4 @@
-"""Stamps: the headers that all answers of one endpoint share for one second."""
+"""Stamps: the header fields that all answers of one endpoint share for one second."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from offloader.segment.read import Segment
 PUBLIC_MAX_AGE_SECONDS = 3600
 PUBLIC_DEFAULT_AGE_SECONDS = 60
 
-Headers = tuple[tuple[str, str], ...]
-
 
 @dataclass(slots=True, eq=False)
 class Stamps:
-    """The headers of an endpoint's answers from one segment, made anew once a second.
+    """Header fields of an endpoint's answers from one segment, made anew once a second.
 
     Times are seconds since the epoch. An answer after `stale_after` is stale; infinite without a
     window.
@@ -29,7 +27,7 @@ class Stamps:
     stale_after: float
     _age_seconds: int = -1
     _is_authed: bool = True
-    _headers: Headers = ()
+    _fields: str = ""
 
     @classmethod
     def of(cls, endpoint: Endpoint, segment: Segment) -> Stamps:
@@ -39,20 +37,20 @@ class Stamps:
         watermark = segment.watermark / 1e6
         return cls(endpoint, segment, watermark, watermark + window)
 
-    def headers(self, now: float, *, is_authed: bool) -> Headers:
-        """Return what is said of cache and snapshot at `now`, seconds since the epoch."""
+    def fields(self, now: float, *, is_authed: bool) -> str:
+        """Return the field lines on cache and snapshot at `now`, CRLF between them."""
         age_seconds = max(0, int(now - self.watermark))
         if age_seconds != self._age_seconds or is_authed != self._is_authed:
-            self._headers = self._made(age_seconds, is_authed=is_authed)
+            self._fields = self._made(age_seconds, is_authed=is_authed)
             self._age_seconds, self._is_authed = age_seconds, is_authed
-        return self._headers
+        return self._fields
 
-    def _made(self, age_seconds: int, *, is_authed: bool) -> Headers:
+    def _made(self, age_seconds: int, *, is_authed: bool) -> str:
         return (
-            ("Cache-Control", self._cache_control(age_seconds, is_authed=is_authed)),
-            ("Offloader-Snapshot-Id", self.segment.snapshot_id),
-            ("Offloader-Watermark", timestamp_text(self.segment.watermark)),
-            ("Offloader-Snapshot-Age", str(age_seconds)),
+            f"Cache-Control: {self._cache_control(age_seconds, is_authed=is_authed)}\r\n"
+            f"Offloader-Snapshot-Id: {self.segment.snapshot_id}\r\n"
+            f"Offloader-Watermark: {timestamp_text(self.segment.watermark)}\r\n"
+            f"Offloader-Snapshot-Age: {age_seconds}"
         )
 
     def _cache_control(self, age_seconds: int, *, is_authed: bool) -> str:

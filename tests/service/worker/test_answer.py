@@ -9,8 +9,9 @@ import pytest
 
 from offloader.catalog.model import Catalog, Key
 from offloader.errors import RequestError
-from offloader.service.worker.answer import Query, Request, Response, begin
+from offloader.service.worker.answer import Query, Response, begin
 from offloader.service.worker.generation import Generation, Served
+from offloader.service.worker.prepare import Request
 from offloader.service.worker.refusals import error_body
 from tests.query.serving import serve
 

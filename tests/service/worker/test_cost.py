@@ -35,7 +35,7 @@ def query(served: ServedPlan, asked: str = "", media: str = JSON, coding: str = 
         located=served.located(asked),
         stale=False,
         representation=Representation(media, coding),
-        headers=(),
+        fields="",
         tag='"tag"',
     )
 

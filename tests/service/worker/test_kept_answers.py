@@ -10,8 +10,9 @@ from typing import Literal
 import pytest
 
 from offloader.catalog.model import Catalog, Key
-from offloader.service.worker.answer import Query, Request, Response, begin
+from offloader.service.worker.answer import Query, Response, begin
 from offloader.service.worker.generation import Generation, Opened, Served
+from offloader.service.worker.prepare import Request
 from offloader.service.worker.response_cache import ResponseCache
 from tests.query.serving import serve
 
