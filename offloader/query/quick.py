@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from offloader.query.cursor import asked_digest, write_cursor
 from offloader.query.params import Bound
 from offloader.query.plan import Plan
-from offloader.query.shape import Shape, shape_of
+from offloader.query.shape import Point, Range, shape_of
 from offloader.segment.read import PathView, RowTexts
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Lane:
-    """What is ready for the requests of one shape; `is_bounded` that a range ends the look-up."""
+    """What is ready for the requests of one shape.
 
-    shape: Shape
+    `points` are in the order of the path's columns; `bounds` is a range on the next one.
+    """
+
     path: PathView
     texts: RowTexts
-    is_bounded: bool
+    points: tuple[Point, ...]
+    bounds: Range | None
 
 
 def answer_quickly(
@@ -60,20 +63,16 @@ def answer_quickly(
 
 def _span(lane: Lane, bound: Bound, tenant: str | None) -> tuple[int, int]:
     """Return the positions of all rows that match, (0, 0) for none."""
-    shape, values = lane.shape, bound.values
-    points: list[int | float] = []
-    for point in shape.points:
-        value = point.find(values[point.param] if point.param else tenant)
-        if value is None:
-            return 0, 0
-        points.append(value)
-    prefix = [points[number] for number in shape.candidates[0].points]
-    if not lane.is_bounded:
-        return lane.path.find(prefix)
-    interval = shape.ranges[0].interval(values)
+    values = bound.values
+    prefix = [point.find(values[point.param] if point.param else tenant) for point in lane.points]
+    if None in prefix:
+        return 0, 0
+    if lane.bounds is None:
+        return lane.path.find(prefix)  # type: ignore[arg-type]
+    interval = lane.bounds.interval(values)
     if interval.is_empty:
         return 0, 0
-    return lane.path.find(prefix, interval.low, interval.high)
+    return lane.path.find(prefix, interval.low, interval.high)  # type: ignore[arg-type]
 
 
 def _lane_of(plan: Plan, bound: Bound) -> Lane | None:
@@ -87,7 +86,9 @@ def _lane_of(plan: Plan, bound: Bound) -> Lane | None:
             is_in_place = plan.texts.order == path.columns and not candidate.is_base
             is_in_base_order = plan.texts.places is None and candidate.is_base
             if is_in_place or is_in_base_order:
-                lane = Lane(shape, path, plan.texts, candidate.bounds >= 0)
+                points = tuple(shape.points[number] for number in candidate.points)
+                bounds = shape.ranges[0] if candidate.bounds >= 0 else None
+                lane = Lane(path, plan.texts, points, bounds)
     if tuple(bound.values) in plan.shapes:  # bounded there
         plan.lanes[tuple(bound.values)] = lane
     return lane
