@@ -9,14 +9,16 @@ from types import SimpleNamespace
 from sanic import Blueprint, HTTPResponse
 from sanic import Request as HttpRequest
 
-from offloader.service.worker.answer import Query, Response, begin
-from offloader.service.worker.prepare import Request
+from offloader.service.worker.answer import Query, Response, answer
+from offloader.service.worker.generation import Generation
+from offloader.service.worker.prepare import Prepared, Request, prepare
 from offloader.service.worker.refusals import not_ready
 from offloader.service.worker.status import View, reasons_not_ready
 from offloader.shared.slots import Head
 from offloader.web.access_log import Record
 from offloader.web.cors import preflight_headers
 from offloader.web.hot_path import HotPath
+from offloader.web.kept_requests import KeptRequests
 from offloader.web.reply import (
     Composed,
     close_after,
@@ -40,6 +42,7 @@ def equip(ctx: SimpleNamespace, worker: Worker, clock: Callable[[], float] = tim
     ctx.clock = clock
     ctx.common = CommonFields(worker.settings.cors_origins)
     ctx.record = Record(worker.counters, worker.settings.access_log)
+    ctx.prepared = KeptRequests[Prepared]()
     ctx.hot_path = HotPath(worker, ctx.common, ctx.record, clock)
 
 
@@ -52,19 +55,32 @@ async def endpoint(request: HttpRequest, name: str) -> HTTPResponse:
     request_id = request_id_of(request)
     worker.head[_IN_FLIGHT] += 1
     try:
-        answer = begin(generation, _asked(request, name), ctx.clock(), worker.cache)
-        if isinstance(answer, Query):
-            assert generation is not None
-            answer = await worker.finish(generation, answer)
+        if generation is None:
+            raise not_ready("this worker is not ready yet")
+        now = ctx.clock()
+        found = answer(generation, _prepared(generation, request, name, now), now, worker.cache)
+        if isinstance(found, Query):
+            found = await worker.finish(generation, found)
     except Exception as error:
-        answer = refusal(translate(error, request), request_id)
+        found = refusal(translate(error, request), request_id)
     finally:
         worker.head[_IN_FLIGHT] -= 1
     is_authed = generation is None or generation.catalog.auth_required
-    response = _composed(worker, request, answer, request_id, is_authed=is_authed)
+    response = _composed(worker, request, found, request_id, is_authed=is_authed)
     duration_ns = time.perf_counter_ns() - began_ns
-    ctx.record.note(generation, name, request.method, answer, request_id, duration_ns)
+    ctx.record.note(generation, name, request.method, found, request_id, duration_ns)
     return response
+
+
+def _prepared(generation: Generation, request: HttpRequest, name: str, now: float) -> Prepared:
+    """Return a request as it passed every check, this time or before."""
+    kept: KeptRequests[Prepared] = request.app.ctx.prepared
+    found = kept.get(request.head)
+    if found is None or found.number != generation.number:
+        found = prepare(generation, _asked(request, name), now)
+        if "x-request-id" not in request.headers:  # who sends one sends another one next time
+            kept.keep(request.head, found)
+    return found
 
 
 async def preflight(request: HttpRequest, name: str) -> HTTPResponse:  # noqa: ARG001
@@ -90,12 +106,12 @@ async def refuse(request: HttpRequest, error: Exception) -> HTTPResponse:
     """Answer what went wrong before, or outside of, an endpoint."""
     told = translate(error, request)
     request_id = request_id_of(request)
-    answer = refusal(told, request_id)
+    found = refusal(told, request_id)
     worker: Worker | None = getattr(request.app.ctx, "worker", None)
     if worker is None:
         return error_response(told, request_id)
-    request.app.ctx.record.note(None, "-", request.method, answer, request_id, 0)
-    return _composed(worker, request, answer, request_id, is_authed=False)
+    request.app.ctx.record.note(None, "-", request.method, found, request_id, 0)
+    return _composed(worker, request, found, request_id, is_authed=False)
 
 
 def _asked(request: HttpRequest, name: str) -> Request:
@@ -111,15 +127,15 @@ def _asked(request: HttpRequest, name: str) -> Request:
 
 
 def _composed(
-    worker: Worker, request: HttpRequest, answer: Response, request_id: str, *, is_authed: bool
+    worker: Worker, request: HttpRequest, found: Response, request_id: str, *, is_authed: bool
 ) -> HTTPResponse:
     common: CommonFields = request.app.ctx.common
     lines = compose(
-        answer, request_id, common.of(request.headers.get("origin"), is_authed=is_authed)
+        found, request_id, common.of(request.headers.get("origin"), is_authed=is_authed)
     )
     if worker.is_draining:
         close_after(request)
-    return Composed(answer, lines)
+    return Composed(found, lines)
 
 
 api.add_route(endpoint, f"{ROUTE}<name:str>", methods=("GET", "HEAD"))

@@ -10,7 +10,6 @@ is the same: only its key's expiry is. What is kept of it is no answer, and noth
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic, perf_counter_ns
@@ -27,17 +26,13 @@ from offloader.service.worker.refusals import not_ready
 from offloader.shared.control import Word
 from offloader.shared.slots import Head
 from offloader.web.access_log import Record
+from offloader.web.kept_requests import KeptRequests
+from offloader.web.outbox import Outbox
 from offloader.web.reply import broken, new_request_id, refusal
 from offloader.web.request_head import LINE, FieldReader, Fields
 from offloader.web.response_head import CommonFields, compose, encode_kept_alive
 from offloader.web.spread import SpreadProtocol
 from offloader.web.worker import Worker
-
-# Above it a second buffer costs less than a copy of the body.
-JOINED_BYTES = 16 * 1024
-# About a kilobyte each; the oldest goes first.
-KEPT_REQUESTS = 16_384
-MAX_KEPT_REQUEST_BYTES = 512
 
 _IDLE = Stage.IDLE
 _IN_FLIGHT = int(Head.IN_FLIGHT)  # a plain number: indexing with an IntEnum takes longer
@@ -77,7 +72,8 @@ class HotPath:
         self._record = record
         self._clock = clock
         self._reader = FieldReader()
-        self._known: OrderedDict[bytes, _Read] = OrderedDict()
+        self._known = KeptRequests[_Read]()
+        self._outbox = Outbox()
 
     def answer(self, data: bytes, transport: Any) -> bool:
         """Answer the request that these bytes are; False when they are left to Sanic."""
@@ -94,14 +90,17 @@ class HotPath:
         if found is None:
             return False
         if read.is_new:
-            self._keep(data, read)
+            read.is_new = False
+            # Who sends a request id sends another one next time.
+            if read.prepared is not None and fields.request_id is None:
+                self._known.keep(data, read)
         is_authed = generation is None or generation.catalog.auth_required
         common = self._common.of(fields.origin, is_authed=is_authed)
         head = encode_kept_alive(found, compose(found, request_id, common))
         duration_ns = perf_counter_ns() - began_ns
         method, name = read.method, read.request.endpoint
         self._record.note(generation, name, method, found, request_id, duration_ns)
-        _write(transport, head, b"" if method == "HEAD" else found.body)
+        self._outbox.put(transport, head, b"" if method == "HEAD" else found.body)
         return True
 
     def _read(self, data: bytes) -> _Read | None:
@@ -122,15 +121,6 @@ class HotPath:
             fields.accept_encoding,
         )
         return _Read(method.decode(), request, fields)
-
-    def _keep(self, data: bytes, read: _Read) -> None:
-        """Keep a request that passed; who sends a request id sends another one next time."""
-        read.is_new = False
-        if read.prepared is None or read.fields.request_id or len(data) > MAX_KEPT_REQUEST_BYTES:
-            return
-        self._known[data] = read
-        if len(self._known) > KEPT_REQUESTS:
-            self._known.popitem(last=False)
 
     def _answer(
         self, generation: Generation | None, read: _Read, request_id: str
@@ -154,13 +144,6 @@ class HotPath:
             return refusal(broken(error), request_id)
         finally:
             head[_IN_FLIGHT] -= 1
-
-
-def _write(transport: Any, head: bytes, body: bytes) -> None:
-    if len(body) <= JOINED_BYTES:
-        transport.write(head + body)
-    else:
-        transport.writelines((head, body))
 
 
 class HotProtocol(SpreadProtocol):

@@ -11,6 +11,7 @@ What of them an answer depends on is kept by their bytes: a client sends the sam
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -28,17 +29,15 @@ _KEPT_HEADS = 512
 _MAX_KEPT_BYTES = 2048
 # They frame a body, ask for another answer first, or for another protocol.
 _FOREIGN = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"trailer"})
-_READ = frozenset(
-    {
-        b"authorization",
-        b"accept",
-        b"if-none-match",
-        b"accept-encoding",
-        b"x-request-id",
-        b"origin",
-        b"connection",
-    }
+_READ = (
+    b"authorization",
+    b"accept",
+    b"if-none-match",
+    b"accept-encoding",
+    b"x-request-id",
+    b"origin",
 )
+_KEEP_ALIVE = b"keep-alive"
 
 
 class Fields(NamedTuple):
@@ -76,50 +75,30 @@ class FieldReader:
         return fields
 
 
-class _Sink:
-    """What llhttp calls with the fields that matter, names in lower case."""
+class _Sink(NamedTuple):
+    """What llhttp calls for each field."""
 
-    __slots__ = ("found", "is_complete", "is_foreign")
-
-    def __init__(self) -> None:
-        self.found: dict[bytes, str] = {}
-        self.is_foreign = self.is_complete = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in _READ:
-            if name in self.found:  # which of them counts is not decided here
-                self.is_foreign = True
-            self.found[name] = value.decode("ascii")
-        elif name in _FOREIGN:
-            self.is_foreign = True
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
+    on_header: Callable[[bytes, bytes], None]
 
 
 def _parse(data: bytes) -> Fields | None:
     is_whole = len(data) <= MAX_HEAD_BYTES and data.find(_END) == len(data) - len(_END)
     if not is_whole or not data.isascii():
         return None
-    sink = _Sink()
+    sent: dict[bytes, bytes] = {}
     try:
-        HttpRequestParser(sink).feed_data(data)
+        HttpRequestParser(_Sink(sent.__setitem__)).feed_data(data)
     except (HttpParserError, HttpParserUpgrade):
         return None
-    sent = sink.found.get
-    if sink.is_foreign or not sink.is_complete:
+    found = {name.lower(): value for name, value in sent.items()}
+    # One line each, behind the request line: which of two counts is not decided here.
+    if len(found) != data.count(b"\r\n") - 2 or not found.keys().isdisjoint(_FOREIGN):
         return None
-    if sent(b"connection", "keep-alive").lower() != "keep-alive":
+    if found.get(b"connection", _KEEP_ALIVE).lower() != _KEEP_ALIVE:
         return None
-    request_id = sent(b"x-request-id")
+    authorization, accept, if_none_match, accept_encoding, request_id, origin = [
+        None if value is None else value.decode("ascii") for value in map(found.get, _READ)
+    ]
     if request_id is not None and not REQUEST_ID.fullmatch(request_id):
         request_id = None
-    return Fields(
-        sent(b"authorization"),
-        sent(b"accept"),
-        sent(b"if-none-match"),
-        sent(b"accept-encoding"),
-        request_id,
-        sent(b"origin"),
-    )
+    return Fields(authorization, accept, if_none_match, accept_encoding, request_id, origin)

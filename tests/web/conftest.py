@@ -1,4 +1,7 @@
-"""Two services that many tests share: a tenant-scoped one of two workers, and a public one."""
+"""Two services that many tests share: a tenant-scoped one of two workers, and a public one.
+
+Every test with one of them runs twice: with the hot path, and with Sanic's own path alone.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +32,31 @@ class Tenants:
         return self.service.ask(target, {**key, **sent}, method)
 
 
+@pytest.fixture(scope="session", params=["on", "off"], ids=["hot", "ordinary"])
+def hot_path(request: pytest.FixtureRequest) -> str:
+    """Return what OFFLOADER_HOT_PATH is."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+def tenants(tmp_path_factory: pytest.TempPathFactory, hot_path: str) -> Iterator[Tenants]:
     folder = tmp_path_factory.mktemp("tenants")
     project = tenant_project(folder / "project")
-    with running(project.root, folder / "cache") as service:
+    with running(project.root, folder / "cache", hot_path=hot_path) as service:
         service.wait(service.is_complete)
         yield Tenants(service, project)
 
 
 @pytest.fixture(scope="session")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def public(tmp_path_factory: pytest.TempPathFactory, hot_path: str) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("public")
     public_project(folder / "project")
     with running(
-        folder / "project", folder / "cache", workers="1", cors_origins=PAGE, admin_token=""
+        folder / "project",
+        folder / "cache",
+        workers="1",
+        cors_origins=PAGE,
+        admin_token="",
+        hot_path=hot_path,
     ) as service:
         yield service

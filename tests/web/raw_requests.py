@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.web.wire import TOKEN
+from tests.web.site import TOKEN
 
 KEY = f"Authorization: Bearer {TOKEN}".encode()
 TARGET = b"/v1/endpoints/usage"

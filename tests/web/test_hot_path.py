@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from offloader.web.request_head import LINE, FieldReader
 from offloader.web.spread import SpreadProtocol
 from tests.web.raw_requests import (
     BODIES,
@@ -19,7 +18,8 @@ from tests.web.raw_requests import (
     TARGET,
     head,
 )
-from tests.web.wire import Site, Wire, is_quick, make_generation, rest, site, talk
+from tests.web.site import Site, is_quick, make_generation, site, talk
+from tests.web.wire import Wire, rest
 
 GENERATION = make_generation()
 GOOD = head(TARGET + b"?limit=1", KEY)
@@ -50,6 +50,7 @@ LEFT = {
     "closing": head(TARGET, KEY, b"Connection: close"),
     "two connections": head(TARGET, KEY, b"Connection: close", b"Connection: keep-alive"),
     "two keys": head(TARGET, KEY, KEY),
+    "two of anything": head(TARGET, KEY, b"Cookie: a", b"cookie: b"),
     "an upgrade": head(TARGET, KEY, b"Connection: upgrade", b"Upgrade: h2c"),
     "an unused upgrade": head(TARGET, KEY, b"Upgrade: websocket"),
     "an expectation": head(TARGET, KEY, b"Expect: 100-continue"),
@@ -96,13 +97,14 @@ def answered(made: Site) -> int:
 
 
 @pytest.mark.parametrize("what", TAKEN)
-def test_it_answers_while_the_bytes_are_read(what: str) -> None:
-    """With one write, before the loop turns, and nothing is left for Sanic."""
+def test_it_answers_in_the_same_turn_of_the_loop(what: str) -> None:
+    """With one write, before Sanic's task could wake, and nothing is left for that."""
 
     async def steps(made: Site, protocol: SpreadProtocol, wire: Wire) -> None:
         protocol._time = 0.0
         for count in (1, 2, 3):
             protocol.data_received(TAKEN[what])
+            await asyncio.sleep(0)
             assert (wire.writes, bytes(protocol.recv_buffer)) == (count, b"")
             assert wire.take().startswith(b"HTTP/1.1 ")
             assert (protocol.state["requests_count"], answered(made)) == (count, count)
@@ -137,6 +139,7 @@ def test_it_waits_its_turn() -> None:
         assert wire.writes == 0
         await rest(protocol)
         protocol.data_received(GOOD)
+        await asyncio.sleep(0)
         assert wire.writes == answered(made) == 5
         assert [line["endpoint"] for line in made.lines] == ["usage", "usage", "heavy"] + 2 * [
             "usage"
@@ -150,6 +153,7 @@ def test_it_writes_nothing_more_to_a_caller_that_does_not_read() -> None:
 
     async def steps(_made: Site, protocol: SpreadProtocol, wire: Wire) -> None:
         protocol.data_received(GOOD)
+        await asyncio.sleep(0)
         assert wire.writes == 1
         for _ in range(2):
             protocol.data_received(GOOD)
@@ -196,6 +200,22 @@ def test_it_leaves_a_connection_that_is_about_to_close(
     connected(steps)
 
 
+def test_who_has_gone_costs_nobody_else_an_answer() -> None:
+    """Answers of one turn go out together; a connection that closed meanwhile is left out."""
+
+    async def steps(made: Site, protocol: SpreadProtocol, wire: Wire) -> None:
+        other, other_wire = await made.open("on")
+        protocol.data_received(GOOD)
+        other.data_received(GOOD)
+        wire.close()
+        await rest(other)
+        assert (wire.writes, other_wire.writes, answered(made)) == (0, 1, 2)
+        other_wire.close()
+        await rest(other)
+
+    connected(steps)
+
+
 @pytest.mark.parametrize("path", ["on", "off"])
 def test_an_error_that_nobody_foresaw_is_a_500(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same on both paths: told without a word of what broke, counted, logged once."""
@@ -203,32 +223,11 @@ def test_an_error_that_nobody_foresaw_is_a_500(path: str, monkeypatch: pytest.Mo
     def broken(*_: object) -> None:
         raise ValueError("secret")
 
-    monkeypatch.setattr("offloader.web.hot_path.prepare", broken)
-    monkeypatch.setattr("offloader.web.api.begin", broken)
+    monkeypatch.setattr("offloader.web.hot_path.answer", broken)
+    monkeypatch.setattr("offloader.web.api.answer", broken)
     with site(GENERATION) as made:
         [(written, is_closed), _] = talk(made, path, [(GOOD, None)])
     assert written.startswith(b"HTTP/1.1 500 Internal Server Error\r\nCache-Control: no-store\r\n")
     assert (b"secret" in written, is_closed) == (False, False)
     assert made.counts()["rows"][1][0] == {"500": 1}
     assert [line["event"] for line in made.lines] == ["request_broke", "request"]
-
-
-def test_heads_are_kept_within_bounds() -> None:
-    """At most 512, of at most 2 KiB, none with a request id; what is read does not depend on it."""
-    reader = FieldReader()
-
-    def read(*fields: bytes) -> object:
-        data = head(TARGET, *fields)
-        line = LINE.match(data)
-        assert line is not None
-        return reader.read(data, line.end())
-
-    first = read(KEY)
-    assert read(KEY) is first
-    for number in range(512):
-        read(b"Cookie: %d" % number)
-    assert read(KEY) == first
-    assert read(KEY) is not first
-    for fields in ((b"X-Request-Id: a",), (b"Cookie: " + b"c" * 2048,)):
-        assert read(*fields) is not None
-        assert read(*fields) is not read(*fields)

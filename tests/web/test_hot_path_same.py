@@ -22,7 +22,7 @@ from tests.web.raw_requests import (
     conversations,
     head,
 )
-from tests.web.wire import Site, is_quick, make_generation, site, talk
+from tests.web.site import Site, is_quick, make_generation, shown, site, talk
 
 SETTINGS = {
     "plain": {},
@@ -32,11 +32,6 @@ SETTINGS = {
 }
 GENERATIONS = {"tenant": make_generation(), "public": make_generation(is_public=True), "none": None}
 Pieces = list[tuple[bytes, int | None]]
-
-
-def shown(text: bytes) -> bytes:
-    """Return an answer without its generated request id."""
-    return re.sub(rb'(X-Request-Id: |"request_id":")[0-9a-f]{32}', rb"\1ID", text)
 
 
 def seen(made: Site, path: str, pieces: Pieces) -> dict[str, Any]:
