@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json import JSONEncoder
 
 from offloader.catalog.model import Endpoint
@@ -10,6 +10,7 @@ from offloader.query.cell_text import timestamp_text
 from offloader.query.cursor import cursor_head
 from offloader.segment.read import Segment
 
+_ENDS_KEPT = 256
 _json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -17,13 +18,33 @@ _json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class Envelope:
     """Ready pieces of `meta`: what stands before the page's numbers, and what after them.
 
-    `cursor_head` is what all cursors of these answers begin with.
+    `cursor_head` is what all cursors of these answers begin with. Ends of pages are kept, for the
+    first few numbers of rows that occur: most pages have one of them.
     """
 
     head: str
     tail_fresh: str
     tail_stale: str
     cursor_head: bytes
+    _ends: dict[tuple[int, int, int, bool], bytes] = field(default_factory=dict)
+
+    def end(self, row_count: int, limit: int, offset: int, *, stale: bool) -> bytes:
+        """Return what stands behind the rows of a last page: the end of `data`, and `meta`."""
+        page = (row_count, limit, offset, stale)
+        end = self._ends.get(page)
+        if end is None:
+            meta = self.meta(
+                row_count=row_count,
+                limit=limit,
+                offset=offset,
+                next_offset=None,
+                next_cursor=None,
+                stale=stale,
+            )
+            end = f'],"meta":{meta}}}'.encode()
+            if len(self._ends) < _ENDS_KEPT:
+                self._ends[page] = end
+        return end
 
     def meta(
         self,

@@ -86,7 +86,7 @@ def locate(plan: Plan, bound: Bound, tenant: str | None) -> Located:
     Among equals the one with a range, then with the fewest rows, then with the fewest checks left,
     then in the wanted order is taken. A tenant or a value that no row holds locates nothing.
     """
-    shape = shape_of(plan, bound.values)
+    shape = shape_of(plan, bound.names)
     if shape is None:
         return _locate_unshaped(plan, bound, tenant)
     points: list[Physical] = []

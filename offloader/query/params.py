@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from offloader.catalog.model import RESERVED_PARAMS, Endpoint, Param, ParamValue
@@ -64,13 +64,13 @@ def make_signature(endpoint: Endpoint) -> Signature:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bound:
     """A valid request: typed values after aliases and defaults, the page, the columns.
 
     `columns` are in select order. `canonical` is one text per meaning: two requests have the same
     exactly when they bind the same values, page and columns. `cursor` is what the offset came from,
-    if it was not sent as such.
+    if it was not sent as such. `names` are those of the values, in the contract's order.
     """
 
     values: Mapping[str, BoundValue]
@@ -79,6 +79,10 @@ class Bound:
     columns: tuple[str, ...]
     canonical: str
     cursor: Cursor | None = None
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = tuple(self.values)
 
 
 def bind(signature: Signature, sent: Mapping[str, str]) -> Bound:

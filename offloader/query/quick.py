@@ -34,7 +34,7 @@ def answer_quickly(
 ) -> tuple[bytes, int] | None:
     """Return the JSON body and how many rows it holds; None when the request is another one."""
     try:
-        lane = plan.lanes[tuple(bound.values)]
+        lane = plan.lanes[bound.names]
     except KeyError:
         lane = _lane_of(plan, bound)
     if lane is None or bound.columns is not plan.endpoint.columns:
@@ -44,20 +44,19 @@ def answer_quickly(
     first += offset
     last = min(first + limit, end)
     count = max(0, last - first)
-    next_offset, next_cursor = None, None
-    if last < end:
-        next_offset = offset + limit
-        asked = asked_digest(bound.values, bound.columns, tenant)
-        next_cursor = write_cursor(plan.envelope.cursor_head, asked, next_offset)
+    rows = lane.texts.slice_of(first, last)
+    if last >= end:
+        tail = plan.envelope.end(count, limit, offset, stale=stale)
+        return b"".join((b'{"data":[', rows, tail)), count
+    asked = asked_digest(bound.values, bound.columns, tenant)
     meta = plan.envelope.meta(
         row_count=count,
         limit=limit,
         offset=offset,
-        next_offset=next_offset,
-        next_cursor=next_cursor,
+        next_offset=offset + limit,
+        next_cursor=write_cursor(plan.envelope.cursor_head, asked, offset + limit),
         stale=stale,
     )
-    rows = lane.texts.slice_of(first, last)
     return b"".join((b'{"data":[', rows, f'],"meta":{meta}}}'.encode())), count
 
 
@@ -78,7 +77,7 @@ def _span(lane: Lane, bound: Bound, tenant: str | None) -> tuple[int, int]:
 def _lane_of(plan: Plan, bound: Bound) -> Lane | None:
     """Find out, once a shape, whether its requests can be answered so."""
     lane = None
-    shape = shape_of(plan, bound.values)
+    shape = shape_of(plan, bound.names)
     if shape is not None and plan.texts is not None and len(shape.candidates) == 1:
         candidate, path = shape.candidates[0], shape.candidates[0].path
         is_loose = bool(candidate.loose_points or candidate.loose_ranges)
@@ -89,6 +88,6 @@ def _lane_of(plan: Plan, bound: Bound) -> Lane | None:
                 points = tuple(shape.points[number] for number in candidate.points)
                 bounds = shape.ranges[0] if candidate.bounds >= 0 else None
                 lane = Lane(path, plan.texts, points, bounds)
-    if tuple(bound.values) in plan.shapes:  # bounded there
-        plan.lanes[tuple(bound.values)] = lane
+    if bound.names in plan.shapes:  # bounded there
+        plan.lanes[bound.names] = lane
     return lane

@@ -107,9 +107,8 @@ class Shape:
     base: Candidate | None = None
 
 
-def shape_of(plan: Plan, bound: Mapping[str, BoundValue]) -> Shape | None:
-    """Return the shape of a request, None when it has none."""
-    names = tuple(bound)
+def shape_of(plan: Plan, names: tuple[str, ...]) -> Shape | None:
+    """Return the shape of the requests that bind these params, None when they have none."""
     shape: Shape | None
     try:
         shape = plan.shapes[names]

@@ -11,7 +11,6 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from offloader.catalog.types import MAX_DECIMAL_PRECISION, ColumnType, Kind
 from offloader.query.cells import Cells, row_count
@@ -51,10 +50,10 @@ def _sum(view: ColumnView, rows: Rows, count: int) -> Cells | None:
 
 def _extreme(better: np.ufunc) -> Callable[[ColumnView, Rows, int], Cells | None]:
     def extreme(view: ColumnView, rows: Rows, _count: int) -> Cells | None:
-        values: npt.NDArray[Any] = view.gather(rows)
-        if values.dtype.kind == "f":
-            return None  # which zero came first must not show
-        return Cells(view.type, np.array([better.reduce(values)]), None, view.dictionary)
+        best: Any = better.reduce(view.gather(rows))
+        if view.type.kind is Kind.DOUBLE:
+            best += 0.0  # -0.0 equals 0.0: which came first must not show
+        return Cells(view.type, np.array([best]), None, view.dictionary)
 
     return extreme
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import time
 from functools import partial
 
+import ujson
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sanic import Blueprint, HTTPResponse
 from sanic import Request as HttpRequest
@@ -133,7 +133,10 @@ def _view(request: HttpRequest) -> View:
 
 
 def _json(document: object, status_code: int = 200) -> HTTPResponse:
-    body = json.dumps(document, ensure_ascii=False).encode() + b"\n"
+    text = ujson.dumps(
+        document, ensure_ascii=False, escape_forward_slashes=False, separators=(", ", ": ")
+    )
+    body = text.encode() + b"\n"
     headers = {"Cache-Control": "no-store"}
     return HTTPResponse(body, status_code, headers, content_type="application/json")
 

@@ -30,7 +30,7 @@ from offloader.web.kept_requests import KeptRequests
 from offloader.web.outbox import Outbox
 from offloader.web.reply import broken, new_request_id, refusal
 from offloader.web.request_head import LINE, FieldReader, Fields
-from offloader.web.response_head import CommonFields, compose, encode_kept_alive
+from offloader.web.response_head import CommonFields, encode_kept_alive
 from offloader.web.spread import SpreadProtocol
 from offloader.web.worker import Worker
 
@@ -96,7 +96,7 @@ class HotPath:
                 self._known.keep(data, read)
         is_authed = generation is None or generation.catalog.auth_required
         common = self._common.of(fields.origin, is_authed=is_authed)
-        head = encode_kept_alive(found, compose(found, request_id, common))
+        head = encode_kept_alive(found, request_id, common)
         duration_ns = perf_counter_ns() - began_ns
         method, name = read.method, read.request.endpoint
         self._record.note(generation, name, method, found, request_id, duration_ns)

@@ -50,14 +50,19 @@ def compose(answer: Response, request_id: str, common: str) -> str:
     return f"{answer.fields}\r\nX-Request-Id: {request_id}\r\n{common}"
 
 
-def encode_kept_alive(answer: Response, lines: str) -> bytes:
+def encode_kept_alive(answer: Response, request_id: str, common: str) -> bytes:
     """Return the whole head of an answer whose connection stays open, with the empty line.
 
-    RFC 9112; the same for GET and HEAD, whose answer says how long the body of GET would be.
+    RFC 9112; the same for GET and HEAD, whose answer says how long the body of GET would be. The
+    fields are those that `compose` gives, written in one go.
     """
     if answer.status == _NO_BODY:
-        return f"{_LINES[_NO_BODY]}{lines}\r\nconnection: keep-alive\r\n\r\n".encode()
+        return (
+            f"{_LINES[_NO_BODY]}{answer.fields}\r\nX-Request-Id: {request_id}\r\n{common}\r\n"
+            "connection: keep-alive\r\n\r\n"
+        ).encode()
     return (
-        f"{_LINES[answer.status]}{lines}\r\ncontent-length: {len(answer.body)}\r\n"
-        f"connection: keep-alive\r\ncontent-type: {answer.content_type}\r\n\r\n"
+        f"{_LINES[answer.status]}{answer.fields}\r\nX-Request-Id: {request_id}\r\n{common}\r\n"
+        f"content-length: {len(answer.body)}\r\nconnection: keep-alive\r\n"
+        f"content-type: {answer.content_type}\r\n\r\n"
     ).encode()

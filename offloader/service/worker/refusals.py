@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+
+import ujson
 
 from offloader.errors import RequestError
 
@@ -21,7 +22,7 @@ def error_body(error: RequestError, request_id: str) -> bytes:
     if error.param is not None:
         what["param"] = error.param
     document: Mapping[str, object] = {"error": what, "meta": {"request_id": request_id}}
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return ujson.dumps(document, ensure_ascii=False, escape_forward_slashes=False).encode()
 
 
 def unauthorized() -> RequestError:
