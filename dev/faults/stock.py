@@ -16,7 +16,7 @@ from offloader.catalog.documents import load_catalog
 from offloader.catalog.manifest import parse_manifest
 from offloader.service.builder.process import build
 from offloader.service.cache import Cache
-from offloader.service.generation_document import part_ids, plan_parts
+from offloader.service.generation_document import plan_parts
 from offloader.service.lease import lease
 
 _LONG_AGO = 1e9  # guards on age are none of this project's
@@ -67,7 +67,7 @@ def stocked(source: Source, cache_root: Path, numbers: Iterable[int]) -> Iterato
         assert outcome["ok"], outcome
         manifests[number] = raw
         digests.append(manifest.digest)
-        parts += part_ids(plan_parts(catalog, source.name, manifest))
+        parts += plan_parts(catalog, source.name, manifest).part_ids
     source.manifest_path.write_bytes(before)
     with lease(cache, source.name, parts, digests):
         yield Stock(source, manifests)
