@@ -6,17 +6,21 @@ only once (hashing those costs more time and memory than it saves). A sample dec
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from xxhash import xxh3_64_intdigest
 
 from offloader.segment.build_arrow import buffer_values, cast, text_buffers, valid_of
 from offloader.segment.build_sort import Bools
 
 SAMPLE_VALUES = 1 << 16
+# Fewer texts are found as fast without a hash table; hashing more takes seconds of a build.
+MIN_INDEXED_TEXTS, MAX_INDEXED_TEXTS = 64, 1 << 20
 _Codes = npt.NDArray[np.integer]
 
 
@@ -126,4 +130,26 @@ def dictionary_buffers(dictionary: pa.Array) -> tuple[tuple[str, npt.NDArray[Any
         words = buffer_values(dictionary, np.int64, words=2)
         return (("dict", words.view(np.uint8)),)
     offsets, text = text_buffers(dictionary)
-    return (("dict_offsets", offsets), ("dict_bytes", text))
+    buffers: list[tuple[str, npt.NDArray[Any]]] = [("dict_offsets", offsets), ("dict_bytes", text)]
+    if MIN_INDEXED_TEXTS <= len(dictionary) <= MAX_INDEXED_TEXTS:
+        buffers += zip(("dict_buckets", "dict_codes"), _text_index(offsets, text), strict=True)
+    return tuple(buffers)
+
+
+def _text_index(
+    offsets: npt.NDArray[np.int64], text: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Return where each bucket of a hash table begins, and the codes, bucket by bucket.
+
+    A text's bucket is the highest bits of its xxh3-64; there are one to two buckets a text.
+    """
+    count = len(offsets) - 1
+    view, ends = text.data, offsets.tolist()
+    hashes = np.fromiter(
+        (xxh3_64_intdigest(view[a:b]) for a, b in pairwise(ends)), np.uint64, count
+    )
+    bits = count.bit_length()
+    buckets = hashes >> np.uint64(64 - bits)
+    order = np.argsort(buckets, kind="stable")
+    starts = buckets[order].searchsorted(np.arange((1 << bits) + 1, dtype=np.uint64))
+    return starts.astype(np.uint32), order.astype(np.uint32)

@@ -8,11 +8,11 @@ from typing import overload
 
 import numpy as np
 import numpy.typing as npt
+from xxhash import xxh3_64_intdigest
 
 _DECIMAL_BYTES = 16
 # As many texts of a dictionary are kept in a worker: a search over 50,000 reads 7 more, not 16.
 _FENCES = 512
-_FOUND = 512
 
 
 class Texts(Sequence[bytes]):
@@ -59,31 +59,39 @@ class Texts(Sequence[bytes]):
 class Dictionary(Texts):
     """Distinct strings in the order of their UTF-8 bytes: a code is a rank.
 
-    A search looks at some evenly spaced texts first, which are read once and kept; so are the codes
-    that were found last, for the same few are asked for most.
+    A search looks at some evenly spaced texts first, which are read once and kept. `buckets` and
+    `codes`, if there are any, are a hash table: the texts whose xxh3-64 begins with the bits of i
+    have the codes `codes[buckets[i]:buckets[i + 1]]` (both uint32).
     """
 
-    __slots__ = ("_fences", "_found", "_step")
+    __slots__ = ("_buckets", "_codes", "_fences", "_shift", "_step")
 
-    def __init__(self, offsets: npt.NDArray[np.int64], text: npt.NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        offsets: npt.NDArray[np.int64],
+        text: npt.NDArray[np.uint8],
+        buckets: npt.NDArray[np.uint32] | None = None,
+        codes: npt.NDArray[np.uint32] | None = None,
+    ) -> None:
         super().__init__(offsets, text)
         self._step = -(-len(self) // _FENCES) or 1
         self._fences: list[bytes] | None = None
-        self._found: dict[bytes, int] = {}
+        self._buckets = None if buckets is None else buckets.data
+        self._codes = None if codes is None else codes.data
+        self._shift = 65 - (0 if buckets is None else len(buckets)).bit_length()
 
     def find(self, text: bytes) -> int:
         """Return the code of `text`, or -1 when no row holds it."""
-        known = self._found.get(text)
-        if known is not None:
-            return known
-        code = self.lower_bound(text)
-        ends = self._ends
-        if code == len(ends) - 1 or self._text[ends[code] : ends[code + 1]] != text:
-            return -1  # not kept: of these there is no end
-        if len(self._found) >= _FOUND:
-            self._found.clear()
-        self._found[text] = code
-        return code
+        ends, texts, buckets, codes = self._ends, self._text, self._buckets, self._codes
+        if buckets is None or codes is None:
+            code = self.lower_bound(text)
+            is_there = code < len(ends) - 1 and texts[ends[code] : ends[code + 1]] == text
+            return code if is_there else -1
+        bucket = xxh3_64_intdigest(text) >> self._shift
+        for code in codes[buckets[bucket] : buckets[bucket + 1]]:
+            if texts[ends[code] : ends[code + 1]] == text:
+                return code
+        return -1
 
     def lower_bound(self, text: bytes) -> int:
         """Return the first code whose text is not less than `text`; `len(self)` if none is."""

@@ -186,7 +186,12 @@ def _dictionary(
     name: str, column_type: ColumnType, arrays: _Arrays
 ) -> Dictionary | DecimalDictionary | None:
     if column_type.kind is Kind.VARCHAR:
-        return Dictionary(arrays[f"{name}.dict_offsets"], arrays[f"{name}.dict_bytes"])
+        return Dictionary(
+            arrays[f"{name}.dict_offsets"],
+            arrays[f"{name}.dict_bytes"],
+            arrays.get(f"{name}.dict_buckets"),
+            arrays.get(f"{name}.dict_codes"),
+        )
     if column_type.kind is Kind.DECIMAL and column_type.precision > MAX_INT64_PRECISION:
         return DecimalDictionary(arrays[f"{name}.dict"])
     return None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
-from secrets import token_hex
+from random import getrandbits
 
 from sanic import HTTPResponse
 from sanic import Request as HttpRequest
@@ -30,8 +29,6 @@ from offloader.web.request_head import REQUEST_ID
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 _INVALID = "invalid_request"
-_PROCESS = token_hex(8)  # of each worker its own: they import this, they are not forked
-_numbers = count(1)
 
 
 def request_id_of(request: HttpRequest) -> str:
@@ -41,8 +38,8 @@ def request_id_of(request: HttpRequest) -> str:
 
 
 def new_request_id() -> str:
-    """Return 32 hex digits. They need to be unique, not secret: 64 random bits, and a number."""
-    return f"{_PROCESS}{next(_numbers):016x}"
+    """Return 32 hex digits. They need to be unique, not secret: 128 bits, seeded per process."""
+    return f"{getrandbits(128):032x}"
 
 
 def translate(error: Exception, request: HttpRequest) -> RequestError:

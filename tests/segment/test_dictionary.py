@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from offloader.segment import build_dictionary
 from offloader.segment.dictionary import DecimalDictionary, Dictionary
 
 WORDS = sorted([b"", b"a", b"ab", b"abc", b"b", "ä".encode(), "𝄞".encode()])
@@ -18,6 +22,17 @@ def dictionary(entries: Sequence[bytes]) -> Dictionary:
     """Make a dictionary of sorted distinct entries."""
     ends = np.cumsum([0, *map(len, entries)], dtype=np.int64)
     return Dictionary(ends, np.frombuffer(b"".join(entries), np.uint8))
+
+
+def buffers_of(entries: Sequence[bytes]) -> list[npt.NDArray[Any]]:
+    """Return the buffers that a build writes for sorted distinct texts."""
+    texts = pa.array([entry.decode() for entry in entries], pa.large_string())
+    return [array for _, array in build_dictionary.dictionary_buffers(texts)]
+
+
+def indexed(entries: Sequence[bytes]) -> Dictionary:
+    """Make the dictionary that a build makes of sorted distinct texts."""
+    return Dictionary(*buffers_of(entries))
 
 
 def decimals(entries: Sequence[int]) -> DecimalDictionary:
@@ -68,6 +83,28 @@ def test_bounds_and_prefixes_equal_a_scan(entries: set[str], asked: str) -> None
     assert found.upper_bound(text) == sum(word <= text for word in words)
     expected = [code for code, word in enumerate(words) if word.startswith(text)]
     assert list(range(*found.prefix_range(text))) == expected
+
+
+@given(entries=st.sets(st.text(max_size=4), min_size=64, max_size=80), other=st.text(max_size=4))
+def test_a_hash_table_finds_what_is_there_and_nothing_else(entries: set[str], other: str) -> None:
+    """From 64 texts on a dictionary has one; bounds and prefixes do not need it."""
+    words = sorted(entry.encode() for entry in entries)
+    found = indexed(words)
+    assert [found.find(word) for word in words] == list(range(len(words)))
+    text = other.encode()
+    assert found.find(text) == (words.index(text) if text in words else -1)
+    assert found.lower_bound(text) == sum(word < text for word in words)
+
+
+@pytest.mark.parametrize(("count", "suffixes"), [(63, 2), (64, 4), (80, 4), (81, 2)])
+def test_few_texts_and_very_many_have_no_hash_table(
+    monkeypatch: pytest.MonkeyPatch, count: int, suffixes: int
+) -> None:
+    """Few are found as fast without; hashing very many would hold up the build."""
+    monkeypatch.setattr(build_dictionary, "MAX_INDEXED_TEXTS", 80)
+    words = [f"{number:03d}".encode() for number in range(count)]
+    assert len(buffers_of(words)) == suffixes
+    assert [indexed(words).find(word) for word in words] == list(range(count))
 
 
 def test_a_prefix_of_the_greatest_bytes_has_no_successor() -> None:
