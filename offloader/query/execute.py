@@ -53,7 +53,7 @@ def rows_to_read(plan: Plan, bound: Bound, located: Located) -> int:
     A page of rows that are ready in order; all rows up to the page's end when a path can name
     them (more if many tie at the end); else all.
     """
-    if plan.endpoint.is_aggregate or located.residual:
+    if plan.is_aggregate or located.residual:
         return located.count
     if is_in_order(located):
         return min(located.count, bound.limit)
@@ -83,7 +83,7 @@ def run(
 
 
 def _run(plan: Plan, bound: Bound, located: Located, texts: Texts | None) -> Result:
-    if plan.endpoint.is_aggregate:
+    if plan.is_aggregate:
         return _run_groups(plan, bound, located)
     if texts and plan.texts is not None and bound.columns == plan.endpoint.columns:
         return _run_texts(plan, plan.texts, bound, located, texts)

@@ -58,6 +58,7 @@ class Plan:
     order: tuple[tuple[str, bool], ...]
     paths: tuple[PathView, ...]
     envelope: Envelope
+    is_aggregate: bool
     adds_doubles: bool
     texts: RowTexts | None
     shapes: dict[tuple[str, ...], Any] = field(default_factory=dict)
@@ -97,6 +98,7 @@ def compile_plan(dataset: Dataset, endpoint: Endpoint, segment: Segment) -> Plan
         order=order,
         paths=tuple(path for path in segment.paths if path.columns[0] in leading),
         envelope=make_envelope(endpoint, segment),
+        is_aggregate=endpoint.is_aggregate,
         adds_doubles=any(_adds_doubles(output) for output in outputs.values()),
         texts=_texts(endpoint, outputs, segment),
     )

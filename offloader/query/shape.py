@@ -132,7 +132,7 @@ def ordering(
     how many of its first columns are equal in all rows.
     """
     following = () if path is None else path.columns[used:]
-    if plan.endpoint.is_aggregate:
+    if plan.is_aggregate:
         return Ordering(
             (), is_met=False, narrows=False, group_depth=_depth(plan, fixed, path, used)
         )

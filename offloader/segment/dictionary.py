@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import overload
 
 import numpy as np
@@ -15,7 +15,7 @@ _DECIMAL_BYTES = 16
 _FENCES = 512
 
 
-class Texts(Sequence[bytes]):
+class Texts:
     """Strings by number, over two buffers of a part.
 
     `offsets` is int64 of shape (n + 1,), `bytes` uint8: entry i is
@@ -32,6 +32,9 @@ class Texts(Sequence[bytes]):
 
     def __len__(self) -> int:
         return len(self._ends) - 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self.__getitem__, range(len(self)))
 
     @overload
     def __getitem__(self, code: int) -> bytes: ...
@@ -119,7 +122,7 @@ class Dictionary(Texts):
         return self.lower_bound(text), end
 
 
-class DecimalDictionary(Sequence[int]):
+class DecimalDictionary:
     """Distinct unscaled decimals in ascending order: 16 bytes each, two's complement."""
 
     __slots__ = ("_numbers", "bytes")
@@ -130,6 +133,9 @@ class DecimalDictionary(Sequence[int]):
 
     def __len__(self) -> int:
         return len(self._numbers) // _DECIMAL_BYTES
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self.__getitem__, range(len(self)))
 
     @overload
     def __getitem__(self, code: int) -> int: ...

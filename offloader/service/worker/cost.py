@@ -59,15 +59,25 @@ def is_quick(query: Query) -> bool:
 
 
 def quick_rows(plan: Plan) -> int:
-    """Return how many rows a request may locate to be quick whatever else it asks."""
+    """Return how many rows a request may locate to be quick whatever else it asks.
+
+    A page that is small whatever is located costs the same for all; else each row may be encoded.
+    """
     outputs = tuple(plan.outputs.values())
     coded = max(_CODED_BYTE_NS.values()) * _row_bytes(outputs)
-    row_ns = _encoded_ns(plan, outputs, CSV) + coded + _FILTERED_NS * len(plan.filters)
-    if plan.endpoint.is_aggregate:
+    encoded_ns = _encoded_ns(plan, outputs, CSV) + coded
+    row_ns = _FILTERED_NS * len(plan.filters)
+    if plan.is_aggregate:
         row_ns += _grouped_ns(plan, outputs, is_gathered=True)
+        row_ns += _SELECTED_NS * len(plan.order)
     else:
         row_ns += (_GATHERED_NS + _SORTED_NS) * (len(plan.order) + 1)
-    return int(_QUICK_MICROS * 1000 / row_ns)
+    is_total = plan.is_aggregate and not plan.endpoint.group_by
+    page_ns = encoded_ns * (1 if is_total else plan.endpoint.max_limit)
+    budget_ns = _QUICK_MICROS * 1000
+    return int(
+        max((budget_ns - page_ns) / row_ns if row_ns else 0, budget_ns / (row_ns + encoded_ns))
+    )
 
 
 def cost_micros(query: Query) -> float:
@@ -77,7 +87,7 @@ def cost_micros(query: Query) -> float:
     representation, rows = query.representation, located.count
     is_gathered = located.path is not None
     total = _BASE_NS + rows * _FILTERED_NS * len(located.residual)
-    if plan.endpoint.is_aggregate:
+    if plan.is_aggregate:
         total += rows * _grouped_ns(plan, _with_order(plan, outputs), is_gathered=is_gathered)
         found = _most_groups(plan, rows)
         total += found * _SELECTED_NS * len(plan.order)
@@ -155,7 +165,7 @@ def _encoded_ns(plan: Plan, outputs: tuple[Output, ...], media: str) -> float:
     """Return what one row of a page takes to be encoded."""
     if media == ARROW:
         return _ARROW_SHARE * sum(_cell_ns(output.view) for output in outputs)
-    if media != CSV and not plan.endpoint.is_aggregate:
+    if media != CSV and not plan.is_aggregate:
         pairs = [(output.alias, output.view.name) for output in outputs]
         ready = find_texts(plan.segment.texts, pairs)
         if ready is not None:
