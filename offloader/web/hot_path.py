@@ -100,7 +100,10 @@ class HotPath:
         duration_ns = perf_counter_ns() - began_ns
         method, name = read.method, read.request.endpoint
         self._record.note(generation, name, method, found, request_id, duration_ns)
-        self._outbox.put(transport, head, b"" if method == "HEAD" else found.body)
+        if method == "HEAD":
+            self._outbox.put(transport, head)
+        else:
+            self._outbox.put(transport, head, found.body, found.pieces)
         return True
 
     def _read(self, data: bytes) -> _Read | None:

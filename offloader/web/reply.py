@@ -108,7 +108,7 @@ class Composed(HTTPResponse):
 
     def __init__(self, answer: Response, lines: str) -> None:
         BaseHTTPResponse.__init__(self)  # type: ignore[no-untyped-call]
-        self.body = answer.body
+        self.body = answer.whole_body
         self.status = answer.status
         self.content_type = answer.content_type or None
         self.lines = lines

@@ -63,6 +63,6 @@ def encode_kept_alive(answer: Response, request_id: str, common: str) -> bytes:
         ).encode()
     return (
         f"{_LINES[answer.status]}{answer.fields}\r\nX-Request-Id: {request_id}\r\n{common}\r\n"
-        f"content-length: {len(answer.body)}\r\nconnection: keep-alive\r\n"
+        f"content-length: {answer.size_bytes}\r\nconnection: keep-alive\r\n"
         f"content-type: {answer.content_type}\r\n\r\n"
     ).encode()

@@ -198,5 +198,5 @@ def _some(pick: Random, names: Sequence[str]) -> list[str]:
 
 
 def _order(pick: Random, aliases: Sequence[str]) -> list[dict[str, str]]:
-    chosen = pick.sample(aliases, min(len(aliases), pick.choice([0, 0, 1, 1, 2, 3])))
+    chosen = pick.sample(aliases, min(len(aliases), pick.choice([0, 1, 1, 2, 3])))
     return [{"column": alias, "dir": pick.choice(["asc", "desc"])} for alias in chosen]

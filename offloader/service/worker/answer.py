@@ -15,7 +15,7 @@ from offloader.query.formats import JSON, NDJSON, encode
 from offloader.query.locate import Located, locate
 from offloader.query.params import Bound
 from offloader.query.plan import Plan
-from offloader.query.quick import answer_quickly
+from offloader.query.quick import Pieces, answer_quickly
 from offloader.service.worker.coding import compress
 from offloader.service.worker.generation import Generation, Served
 from offloader.service.worker.negotiate import PLAIN_JSON, Representation, matches
@@ -31,7 +31,8 @@ class Response:
     """An answer; `cache` is `hit`, `miss`, `off` or empty.
 
     `fields` are the lines of its header fields, CRLF between them; those of the framing, of the
-    request id and of the content type are the server's to add.
+    request id and of the content type are the server's to add. A large body may be in `pieces`, one
+    of them in shared memory; then `body` is empty.
     """
 
     status: int
@@ -41,6 +42,17 @@ class Response:
     rows_scanned: int = 0
     cache: str = ""
     coding: str = ""
+    pieces: Pieces | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the body."""
+        return len(self.body) if self.pieces is None else sum(map(len, self.pieces))
+
+    @property
+    def whole_body(self) -> bytes:
+        """The body as one."""
+        return self.body if self.pieces is None else b"".join(self.pieces)
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -144,7 +156,10 @@ def answer(
             quick = answer_quickly(plan, bound, tenant, stale=stale)
             if quick is not None:
                 fields += "\r\nOffloader-Cache: off"
-                return Response(200, fields, quick[0], JSON, quick[1], "off")
+                body, rows = quick
+                if isinstance(body, bytes):
+                    return Response(200, fields, body, JSON, rows, "off")
+                return Response(200, fields, b"", JSON, rows, "off", pieces=body)
     else:
         if cache.number != generation.number:
             cache.begin_generation(generation.number, generation.manifest_digests)
