@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from offloader.query.cell_text import cell_texts
 from offloader.query.execute import Result
 from offloader.query.params import Bound
 from offloader.query.plan import Plan
+
+_TEMPLATES_KEPT = 256
 
 
 def encode_json(plan: Plan, bound: Bound, result: Result, *, stale: bool) -> bytes:
@@ -39,6 +43,11 @@ def encode_ndjson(bound: Bound, result: Result) -> bytes:
 
 
 def _row_texts(bound: Bound, result: Result) -> list[str]:
-    template = "{" + ",".join(f'"{alias}":%s' for alias in bound.columns) + "}"
+    template = _template(bound.columns)
     columns = [cell_texts(cells) for cells in result.columns]
     return [template % row for row in zip(*columns, strict=True)]
+
+
+@lru_cache(maxsize=_TEMPLATES_KEPT)
+def _template(columns: tuple[str, ...]) -> str:
+    return "{" + ",".join(f'"{alias}":%s' for alias in columns) + "}"

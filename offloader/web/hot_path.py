@@ -106,6 +106,10 @@ class HotPath:
             self._outbox.put(transport, head, found.body, found.pieces)
         return True
 
+    def flush(self) -> None:
+        """Send the answers that wait for the end of the loop's turn."""
+        self._outbox.flush()
+
     def _read(self, data: bytes) -> _Read | None:
         """Read a request; None when it is not one whole plain request of an endpoint."""
         line = _match(data)
@@ -182,3 +186,8 @@ class HotProtocol(SpreadProtocol):
             self.state["requests_count"] += 1
         else:
             super().data_received(data)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Close the connection when what waits for it has been sent."""
+        self._hot_path.flush()
+        super().close(timeout)

@@ -200,6 +200,18 @@ def test_it_leaves_a_connection_that_is_about_to_close(
     connected(steps)
 
 
+def test_an_answer_goes_out_before_its_connection_is_closed() -> None:
+    """A server that stops closes idle connections in the middle of a turn of the loop."""
+
+    async def steps(_made: Site, protocol: SpreadProtocol, wire: Wire) -> None:
+        protocol.data_received(GOOD)
+        assert wire.writes == 0
+        assert protocol.close_if_idle()
+        assert (wire.writes, wire.is_closing()) == (1, True)
+
+    connected(steps)
+
+
 def test_who_has_gone_costs_nobody_else_an_answer() -> None:
     """Answers of one turn go out together; a connection that closed meanwhile is left out."""
 
