@@ -13,7 +13,8 @@ from offloader.query.cells import Cells, read_cells, row_count
 from offloader.query.cursor import asked_digest, write_cursor
 from offloader.query.filters import matching
 from offloader.query.grouping import ONE_GROUP, Groups, group_rows, group_stretch
-from offloader.query.locate import Located, locate
+from offloader.query.locate import locate
+from offloader.query.located import Located
 from offloader.query.order import SortKey, first_positions, in_source_order
 from offloader.query.params import Bound
 from offloader.query.plan import Output, Plan

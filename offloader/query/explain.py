@@ -12,7 +12,8 @@ from offloader.catalog.types import Kind
 from offloader.query.conditions import Interval, OneOf
 from offloader.query.execute import estimate, run
 from offloader.query.explain_advice import advice
-from offloader.query.locate import Located, locate
+from offloader.query.locate import locate
+from offloader.query.located import Located
 from offloader.query.params import Bound
 from offloader.query.plan import Plan, PlannedFilter
 from offloader.query.row_order import can_narrow, is_in_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from offloader.query.locate import Located
+from offloader.query.located import Located
 from offloader.query.plan import Plan, PlannedFilter
 from offloader.segment.path_choice import PathChoice
 

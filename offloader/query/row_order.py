@@ -9,7 +9,7 @@ import numpy as np
 
 from offloader.query.cells import read_cells, row_count
 from offloader.query.filters import matching
-from offloader.query.locate import Located
+from offloader.query.located import Located
 from offloader.query.order import SortKey, first_positions, in_source_order
 from offloader.segment.read import ColumnView, Rows
 

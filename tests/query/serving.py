@@ -11,7 +11,8 @@ from typing import Any
 from offloader.catalog.model import Agg, Dataset, Endpoint, Filter, Order, Param, Select
 from offloader.query.encode import encode_json, encode_ndjson
 from offloader.query.execute import Result, estimate, run
-from offloader.query.locate import Located, locate
+from offloader.query.locate import locate
+from offloader.query.located import Located
 from offloader.query.params import Bound, bind, parse_query
 from offloader.query.plan import Plan, compile_plan
 from offloader.segment.access_path import derive_paths

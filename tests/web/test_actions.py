@@ -171,14 +171,16 @@ def test_quarantine_puts_a_snapshot_away(instance: Instance) -> None:
 
 
 def test_rebuild_makes_the_same_bytes_anew(instance: Instance) -> None:
-    """Other files, the same body and ETag."""
+    """Other files of every part, columns, access paths and row texts; the same body and ETag."""
     before, inodes = instance.reply(), instance.part_inodes()
     first = instance.served_id()
     assert instance.act("rebuild") == ("done", "", first, first)
     after, rebuilt = instance.reply(), instance.part_inodes()
     assert (after.body, after.headers["etag"]) == (before.body, before.headers["etag"])
     changed = [name for name, inode in rebuilt.items() if inodes.get(name) not in (None, inode)]
-    assert len(changed) == len(instance.told()["access_paths"]) + 1
+    told = instance.told()
+    assert (len(told["access_paths"]), len(told["row_texts"])) == (4, 1)
+    assert len(changed) == 1 + 4 + 1
 
 
 def test_the_command_does_the_same(instance: Instance) -> None:

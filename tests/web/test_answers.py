@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from offloader.catalog.documents import load_catalog
+from offloader.catalog.manifest import parse_manifest
+from offloader.query.cursor import asked_digest, cursor_head, write_cursor
+from tests.projects import UsageProject
 from tests.web.conftest import Tenants
 from tests.web.served import GROUPED, PICKED, PLAIN, newest_first, rows_of
 
@@ -18,13 +22,35 @@ def picked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("account_id", "region", "api_calls")} for row in rows]
 
 
+def next_cursor(project: UsageProject) -> str:
+    """Return the cursor of the second page of one row, as any replica writes it."""
+    catalog, _ = load_catalog(project.root)
+    manifest = parse_manifest(project.manifest_path.read_bytes(), "manifest")
+    head = cursor_head(catalog.endpoints["usage_rows"], manifest.digest)
+    return write_cursor(head, asked_digest({}, ("account_id", "amount"), "tenant_0"), 1)
+
+
 def test_the_envelope_is_exact(tenants: Tenants) -> None:
     """`data`, then `meta` with its fields in order, without a space."""
     reply = tenants.ask(f"{PLAIN}?limit=1&columns=amount,account_id")
+    assert reply.body.decode() == (
+        '{"data":[{"account_id":"acct_4","amount":0.27}],'
+        '"meta":{"endpoint":"usage_rows","version":1,"snapshot_id":"s0001","row_count":1,'
+        f'"limit":1,"offset":0,"next_offset":1,"next_cursor":"{next_cursor(tenants.project)}",'
+        '"serving_mode":"local_table",'
+        '"freshness":{"watermark":"2026-06-01T00:00:00Z","max_staleness_minutes":null,'
+        '"stale":false}}}'
+    )
+
+
+def test_the_envelope_of_the_last_page_is_exact(tenants: Tenants) -> None:
+    """Where nothing follows, `next_offset` and `next_cursor` are null."""
+    reply = tenants.ask(f"{PLAIN}?limit=1&offset=333&columns=account_id")
     assert reply.body == (
-        b'{"data":[{"account_id":"acct_4","amount":0.27}],'
+        b'{"data":[{"account_id":"acct_0"}],'
         b'"meta":{"endpoint":"usage_rows","version":1,"snapshot_id":"s0001","row_count":1,'
-        b'"limit":1,"offset":0,"next_offset":1,"serving_mode":"local_table",'
+        b'"limit":1,"offset":333,"next_offset":null,"next_cursor":null,'
+        b'"serving_mode":"local_table",'
         b'"freshness":{"watermark":"2026-06-01T00:00:00Z","max_staleness_minutes":null,'
         b'"stale":false}}}'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +18,9 @@ MARKER = "zqxmark"
 PARAMS: list[tuple[str, str, str | None]] = [
     (f"{PLAIN}?{MARKER}=1", "unknown_param", MARKER),
     (f"{PLAIN}?{MARKER}%20=1", "unknown_param", None),
-    (f"{PLAIN}?cursor={MARKER}", "unknown_param", "cursor"),
+    (f"{PLAIN}?cursor={MARKER}", "bad_cursor", "cursor"),
+    (f"{PLAIN}?cursor={'A' * 60}", "bad_cursor", "cursor"),
+    (f"{PLAIN}?cursor={'A' * 5000}", "bad_cursor", "cursor"),
     (f"{PLAIN}?region={MARKER}", "not_in_enum", "region"),
     (f"{PLAIN}?region=eu&region={MARKER}", "repeated_param", "region"),
     (f"{PLAIN}?from_date={MARKER}", "bad_type", "from_date"),
@@ -101,12 +104,20 @@ def test_another_method_is_405(tenants: Tenants, method: str, path: str, allow: 
     assert reply.headers["allow"] == allow
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "text/csv", ",", "x"])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/json;q=0", "text/csv;q=0", "application/xml", ",", "x"]
+)
 def test_no_format_in_common_is_406(tenants: Tenants, accept: str) -> None:
     """The answer names the formats there are."""
     reply = tenants.ask(PLAIN, accept=accept)
     assert (reply.status, reply.code) == (406, "not_acceptable")
-    assert "application/x-ndjson" in reply.document["error"]["message"]
+    message = str(reply.document["error"]["message"])
+    assert re.findall(r"[a-z]+/[a-z.-]+", message) == [
+        "application/json",
+        "application/x-ndjson",
+        "text/csv",
+        "application/vnd.apache.arrow.stream",
+    ]
 
 
 @pytest.mark.parametrize(

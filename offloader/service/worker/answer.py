@@ -12,7 +12,8 @@ from offloader.query.cursor import cursor_gone
 from offloader.query.etag import etag as make_etag
 from offloader.query.execute import Result, Texts, rows_to_read, run
 from offloader.query.formats import JSON, NDJSON, encode
-from offloader.query.locate import Located, locate
+from offloader.query.locate import locate
+from offloader.query.located import Located
 from offloader.query.params import Bound
 from offloader.query.plan import Plan
 from offloader.query.quick import Pieces, answer_quickly

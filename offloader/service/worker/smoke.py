@@ -17,7 +17,8 @@ from offloader.query.cell_text import cell_texts
 from offloader.query.cells import read_cells
 from offloader.query.encode import encode_json
 from offloader.query.execute import rows_to_read, run
-from offloader.query.locate import locate, nothing
+from offloader.query.locate import locate
+from offloader.query.located import nothing
 from offloader.query.params import Bound, bind
 from offloader.query.plan import Plan
 from offloader.segment.read import ColumnView
