@@ -63,6 +63,8 @@ def _depth(plan: Plan, fixed: frozenset[str], path: PathView | None, used: int) 
     if path is None or not wanted:
         return 0
     depth = used + len(wanted)
+    if plan.adds_doubles and path.columns[depth:]:
+        return 0  # a group's rows come by the next column, and doubles are added in source order
     return depth if path.key_columns[used:depth] == wanted else 0
 
 

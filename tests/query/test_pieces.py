@@ -32,6 +32,13 @@ def test_distinct_values_ascend_and_occur_once(values: list[int]) -> None:
     assert distinct(np.array(values, np.int64)).tolist() == sorted(set(values))
 
 
+@given(st.lists(st.integers(0, 255)))
+def test_distinct_bytes_ascend_and_occur_once(values: list[int]) -> None:
+    """They are counted, which takes less than sorting them."""
+    found = distinct(np.array(values, np.uint8))
+    assert (found.dtype, found.tolist()) == (np.uint8, sorted(set(values)))
+
+
 @given(_ids)
 def test_groups_are_counted(ids: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
     """Every group has a count, also one that does not occur."""
