@@ -36,7 +36,8 @@ def test_distinct_values_ascend_and_occur_once(values: list[int]) -> None:
 def test_distinct_bytes_ascend_and_occur_once(values: list[int]) -> None:
     """They are counted, which takes less than sorting them."""
     found = distinct(np.array(values, np.uint8))
-    assert (found.dtype, found.tolist()) == (np.uint8, sorted(set(values)))
+    assert found.dtype == np.uint8
+    assert found.tolist() == sorted(set(values))
 
 
 @given(_ids)
