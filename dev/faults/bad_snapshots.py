@@ -56,10 +56,11 @@ class Row:
 
 
 def drafted(source: Source, content: pa.Table | None = None, **more: Any) -> Draft:
-    """Write a snapshot's file, by default a good one's."""
+    """Write a snapshot's file, by default a good one's, where `publish_snapshot` puts it."""
     made = table(source.rows, BAD) if content is None else content
     folder = source.manifest_path.parent
-    path = folder / f"bad-{source.name}.parquet"
+    path = folder / snapshot_id(BAD) / "part-00000.parquet"
+    path.parent.mkdir()
     write_table(made, path, "parquet")
     return Draft(source, path, file_entry(path, folder, "parquet", made.num_rows), **more)
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from offloader.catalog.documents import load_catalog
+from offloader.catalog.manifest import parse_manifest
+from offloader.catalog.model import Catalog
+from offloader.query.cursor import asked_digest, cursor_head, write_cursor
 from tests.projects import key_document, write_project
 from tests.snapshots import publish_snapshot
 
@@ -68,12 +74,9 @@ class Source:
         ids = range(0, self.rows, TENANTS)
         page = [{"id": row, "number": number, "note": note(row, number)} for row in ids[:PAGE_ROWS]]
         summary = [{"number": number, "row_total": len(ids), "last_id": ids[-1]}]
-        following = PAGE_ROWS if len(ids) > PAGE_ROWS else None
+        cursor = _second_page(self, number) if len(ids) > PAGE_ROWS else None
         plain, grouped = _endpoint_names(self.name)
-        return (
-            _body(plain, number, page, following),
-            _body(grouped, number, summary, None),
-        )
+        return _body(plain, number, page, cursor), _body(grouped, number, summary, None)
 
 
 def write(root: Path, datasets: Mapping[str, Mapping[str, Any]], *, rows: int) -> dict[str, Source]:
@@ -130,7 +133,7 @@ def request(host: str, target: str) -> bytes:
 
 
 def _body(
-    endpoint: str, number: int, shown: Sequence[Mapping[str, object]], following: int | None
+    endpoint: str, number: int, shown: Sequence[Mapping[str, object]], cursor: str | None
 ) -> bytes:
     meta = {
         "endpoint": endpoint,
@@ -139,7 +142,8 @@ def _body(
         "row_count": len(shown),
         "limit": PAGE_ROWS,
         "offset": 0,
-        "next_offset": following,
+        "next_offset": PAGE_ROWS if cursor else None,
+        "next_cursor": cursor,
         "serving_mode": "local_table",
         "freshness": {
             "watermark": watermark(number),
@@ -148,6 +152,27 @@ def _body(
         },
     }
     return json.dumps({"data": shown, "meta": meta}, separators=(",", ":")).encode()
+
+
+@cache
+def _second_page(source: Source, number: int) -> str:
+    """Return the cursor of a snapshot's second page, before or after it is published.
+
+    It names the manifest, so the same snapshot is published where nobody looks.
+    """
+    endpoint = _catalog(source.root).endpoints[_endpoint_names(source.name)[0]]
+    with TemporaryDirectory() as folder:
+        twin = replace(source, root=Path(folder))
+        twin.publish(number)
+        manifest = parse_manifest(twin.manifest_path.read_bytes(), twin.manifest_path.name)
+    head = cursor_head(endpoint, manifest.digest)
+    return write_cursor(head, asked_digest({}, endpoint.columns, TENANT), PAGE_ROWS)
+
+
+@cache
+def _catalog(root: Path) -> Catalog:
+    """Return a written project's catalog; only its keys change while faults are tried."""
+    return load_catalog(root)[0]
 
 
 def _endpoint_names(dataset: str) -> tuple[str, str]:

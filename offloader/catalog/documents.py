@@ -27,20 +27,6 @@ from offloader.errors import ConfigError
 DOCUMENT_NAMES = ("project", "datasets", "endpoints", "keys", "keys_file")
 
 
-def read_documents(root: Path) -> dict[str, object]:
-    """Read the project at `root`, a folder or its offloader.yml.
-
-    Raises ConfigError with every problem found while reading; contracts are not checked here.
-    """
-    from offloader.catalog.project_files import read_project_files  # workers never import YAML
-
-    problems = Problems()
-    files = read_project_files(root, problems)
-    if problems:
-        raise ConfigError(problems.found())
-    return files.documents
-
-
 def parse_documents(documents: Mapping[str, object]) -> Catalog:
     """Check documents and return the catalog; raise ConfigError with the problems of all files."""
     return _parse(documents, Problems(), frozenset())

@@ -16,7 +16,6 @@ from offloader.catalog.values import is_text
 
 Fault = tuple[str, str, str]
 
-MAX_IDENTIFIER_LENGTH = 63
 MAX_PATH_LENGTH = 1024
 IDENTIFIER_PATTERN = "[a-z][a-z0-9_]{0,62}"
 IDENTIFIER = re.compile(IDENTIFIER_PATTERN)

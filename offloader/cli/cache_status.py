@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from offloader.cli.wording import plural
+
 if TYPE_CHECKING:
     from offloader.service.quarantine import PutAway
     from offloader.service.state import DatasetState
@@ -128,7 +130,7 @@ def _dataset_lines(one: SeenDataset) -> Iterator[str]:
     spare = [part.size_bytes for part in one.parts if not part.is_needed]
     bytes_text = size(sum(part.size_bytes for part in one.parts))
     unneeded = f", {len(spare)} of them ({size(sum(spare))}) not needed" if spare else ""
-    yield f"{one.name}: {_plural(len(one.parts), 'part')}, {bytes_text}{unneeded}"
+    yield f"{one.name}: {plural(len(one.parts), 'part')}, {bytes_text}{unneeded}"
     for number, known in one.states.items():
         document = _state_document(known)
         rolled_back = ", ".join(document.pop("rolled_back"))
@@ -136,16 +138,12 @@ def _dataset_lines(one: SeenDataset) -> Iterator[str]:
         words += [f"rolled back {rolled_back}"] if rolled_back else []
         yield f"  instance {number}: {', '.join(words) or 'nothing is active'}"
     if one.missing:
-        yield f"  {_plural(len(one.missing), 'part')} missing: built again when it is needed"
+        yield f"  {plural(len(one.missing), 'part')} missing: built again when it is needed"
     for mark in one.marked:
         name = mark.snapshot_id or mark.manifest_digest
         yield f"  quarantined snapshot {name} since {_moment(mark.at)}: {mark.reason}"
     for part in one.put_away:
         yield f"  put away part {part.part_id} at {_moment(part.at)}: {part.reason or 'no reason'}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _moment(seconds: float) -> str:

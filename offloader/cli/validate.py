@@ -14,6 +14,7 @@ from typing import Any
 from offloader.catalog.documents import load_catalog
 from offloader.catalog.manifest import parse_manifest
 from offloader.catalog.model import Catalog
+from offloader.cli.wording import plural
 from offloader.errors import ConfigError, OffloaderError, Problem
 from offloader.segment.scan_warnings import scan_warnings
 from offloader.sources.manifest_file import read_manifest, resolve_manifest
@@ -105,11 +106,7 @@ def _summary(location: str, catalog: Catalog | None, problems: Problems, warning
     location = location.encode("ascii", "backslashreplace").decode()
     if catalog is None:
         files = len({problem.file for problem in problems})
-        return f"{location}: {_plural(len(problems), 'problem')} in {_plural(files, 'file')}"
-    counts = ", ".join(_plural(count, name[:-1]) for name, count in _counts(catalog).items())
-    more = f", {_plural(len(warnings), 'warning')}" if warnings else ""
+        return f"{location}: {plural(len(problems), 'problem')} in {plural(files, 'file')}"
+    counts = ", ".join(plural(count, name[:-1]) for name, count in _counts(catalog).items())
+    more = f", {plural(len(warnings), 'warning')}" if warnings else ""
     return f"{location}: valid ({counts}){more}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -56,10 +56,6 @@ class RowTexts:
         """Return the rows at positions [first, last) one by one."""
         return self._each(range(first, last))
 
-    def at_positions(self, positions: npt.NDArray[np.integer]) -> list[memoryview]:
-        """Return the rows at any positions, in that order."""
-        return self._each(positions.tolist())
-
     def at_rows(self, rows: npt.NDArray[np.integer]) -> list[memoryview]:
         """Return the rows of a list of base rows, in that order."""
         return self._each((rows if self.places is None else self.places.take(rows)).tolist())

@@ -14,13 +14,13 @@ from pathlib import Path
 from offloader.catalog.compatibility import check_schema
 from offloader.catalog.manifest import Manifest, parse_manifest
 from offloader.catalog.model import Dataset
-from offloader.errors import ConfigError, SnapshotRefused
+from offloader.errors import SnapshotRefused
 from offloader.segment.read import Segment, open_segment
 from offloader.service.builder.job import run_build
 from offloader.service.cache import Cache
 from offloader.service.generation_document import plan_parts
-from offloader.service.project import Project
-from offloader.sources.manifest_file import read_manifest, resolve_manifest
+from offloader.service.project import Project, manifest_path
+from offloader.sources.manifest_file import read_manifest
 
 BUILD_LIMIT_SECONDS = 6 * 3600.0
 
@@ -49,7 +49,7 @@ def open_dataset(
     `scratch`, as a service would; `on_build` is called before that. They are mapped: the folder may
     go once it is open. Raises SnapshotRefused and SourceUnavailable, SegmentCorrupt.
     """
-    path = _manifest_path(project, dataset)
+    path = manifest_path(project, dataset)
     raw = read_manifest(path)
     manifest = parse_manifest(raw, path.name)
     if problems := check_schema(manifest, dataset, file=path.name):
@@ -74,16 +74,6 @@ def open_dataset(
     }
     run_build(job, limit_seconds=BUILD_LIMIT_SECONDS)
     return OpenedDataset(manifest, _opened(made, dataset.id, part_ids), is_built=True)
-
-
-def _manifest_path(project: Project, dataset: Dataset) -> Path:
-    if dataset.manifest is None or "://" in dataset.manifest:
-        hint = "name a manifest inside the project"
-        raise SnapshotRefused("source_unsupported", "only local manifests are read", hint)
-    try:
-        return resolve_manifest(project.root, dataset.manifest)
-    except ConfigError as error:
-        raise SnapshotRefused.of(error.problems) from error
 
 
 def _opened(cache: Cache, dataset: str, part_ids: Sequence[str]) -> Segment:

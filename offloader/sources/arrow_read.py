@@ -33,7 +33,7 @@ def read_tables(
     """Yield the `served` columns of an open file as tables of at most 2**20 rows.
 
     `declared` are all columns of the manifest; the file must have exactly these, in any order.
-    Columns arrive in the order and the Arrow types of `served` (see `arrow_schema`). Raises
+    Columns arrive in the order and the Arrow types of `served` (see `arrow_type`). Raises
     SnapshotRefused when the file is not what the manifest says, SourceUnavailable when reading
     fails; both name the file and no value.
     """

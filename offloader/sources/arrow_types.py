@@ -16,12 +16,9 @@ A dictionary stands for the type of its values, and a column of type null for an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pyarrow as pa
 import pyarrow.types as at
 
-from offloader.catalog.model import Column
 from offloader.catalog.types import MAX_DECIMAL_PRECISION, ColumnType, Kind
 
 UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
@@ -66,11 +63,6 @@ def arrow_type(kind: ColumnType) -> pa.DataType:
     if kind.kind is Kind.DECIMAL:
         return pa.decimal128(kind.precision, kind.scale)
     return _TARGETS[kind.kind]
-
-
-def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
-    """Return the Arrow schema of the tables of a snapshot served with `columns`."""
-    return pa.schema([(column.name, arrow_type(column.type)) for column in columns])
 
 
 def stored_type(found: pa.DataType) -> pa.DataType:

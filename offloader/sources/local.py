@@ -44,7 +44,7 @@ class LocalSnapshot:
     def tables(self) -> Iterator[pa.Table]:
         """Yield every row, in the order of the manifest's files and of their rows.
 
-        Tables have at most 2**20 rows and the types of `arrow_schema(columns)`; a VARCHAR may
+        Tables have at most 2**20 rows and the columns' `arrow_type`; a VARCHAR may
         arrive as string, large_string or dictionary<int32, string>. Sets pyarrow's thread count
         of this process. Raises SnapshotRefused when a file is not what the manifest says, and
         SourceUnavailable when it cannot be read or changes meanwhile.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from offloader.catalog.documents import load_catalog, read_documents
+from offloader.catalog.documents import load_catalog
 from offloader.errors import ConfigError
 from tests.catalog.project_documents import (
     KEYS,
@@ -42,9 +42,8 @@ def found_at(root: Path) -> Found:
 def test_documents_survive_the_disk(tmp_path: Path) -> None:
     """What is read is what was written, from the folder and from its offloader.yml alike."""
     root = written(tmp_path)
-    assert read_documents(root) == valid_documents()
-    assert read_documents(root / PROJECT) == valid_documents()
     assert load_catalog(root)[1] == valid_documents()
+    assert load_catalog(root / PROJECT)[1] == valid_documents()
 
 
 def test_only_yaml_files_are_read(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def test_a_mounted_config_map_is_read(tmp_path: Path) -> None:
             path.rename(root / folder / "..2026" / path.name)
             path.symlink_to(Path("..data") / path.name)
         (root / folder / "..data").symlink_to("..2026")
-    assert read_documents(root) == valid_documents()
+    assert load_catalog(root)[1] == valid_documents()
 
 
 @pytest.mark.parametrize("name", ["", "nothing", "datasets", "datasets/usage.yml"])
@@ -179,14 +178,3 @@ def test_a_broken_project_file_hides_no_other_problem(tmp_path: Path) -> None:
     (root / PROJECT).write_text("version: [")
     (root / ROWS).write_text("a: \0")
     assert found_at(root) == [(ROWS, "", "yaml_nul"), (PROJECT, "", "yaml_syntax")]
-
-
-def test_reading_alone_raises_its_problems(tmp_path: Path) -> None:
-    """read_documents checks no contract, and no broken file gets past it."""
-    root = written(tmp_path)
-    (root / ROWS).write_text("name: 1")
-    assert read_documents(root)["endpoints"][ROWS] == {"name": 1}  # type: ignore[index]
-    (root / USAGE).write_text("")
-    with pytest.raises(ConfigError) as refusal:
-        read_documents(root)
-    assert [problem.code for problem in refusal.value.problems] == ["yaml_empty"]

@@ -183,7 +183,7 @@ class Story:
     def _is_settled(self) -> bool:
         self.reloader.turn()
         reloader = self.reloader
-        is_due = any(due <= self.now for due in reloader._due.values())
+        is_due = bool(reloader._schedule.due(self.now))
         is_idle = reloader._events.empty() and not reloader._operations._running
         looking = any(told["is_looking"] for told in self.datasets().values())
         return is_idle and not is_due and not looking

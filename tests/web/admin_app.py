@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 import socket
 import threading
@@ -23,6 +24,7 @@ from tests.http_replies import Reply, ask
 from tests.service.seen import Seen, seen
 
 TOKEN = "test-admin-token"
+FINGERPRINT = hashlib.sha256(TOKEN.encode()).hexdigest()[:12]
 DONE = Result("done", "as wished", from_snapshot="s1", to_snapshot="s2", generation=7)
 
 

@@ -1,6 +1,6 @@
-"""Two services that many tests share: a tenant-scoped one of two workers, and a public one.
+"""What many tests share: a tenant-scoped service of two workers, a public one, an admin app.
 
-Every test with one of them runs twice: with the hot path, and with Sanic's own path alone.
+Every test with one of the services runs twice: with the hot path, and with Sanic's own path alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 from tests.http_replies import Reply
 from tests.projects import UsageProject
 from tests.service_process import Running, running
+from tests.web.admin_app import DONE, AdminApp, admin_app
 from tests.web.served import public_project, tenant_project
 
 PAGE = "https://app.example.com"
@@ -60,3 +61,17 @@ def public(tmp_path_factory: pytest.TempPathFactory, hot_path: str) -> Iterator[
         hot_path=hot_path,
     ) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def admin_with_stand_in() -> Iterator[AdminApp]:
+    with admin_app() as made:
+        yield made
+
+
+@pytest.fixture
+def app(admin_with_stand_in: AdminApp) -> AdminApp:
+    """Return the admin app whose reloader does what it is told, and was asked nothing yet."""
+    admin_with_stand_in.asked.clear()
+    admin_with_stand_in.answer = DONE
+    return admin_with_stand_in

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from offloader.catalog.manifest import Manifest, parse_manifest
 from offloader.catalog.model import Dataset
-from offloader.errors import ConfigError, SnapshotRefused
 from offloader.service.cache import Cache
 from offloader.service.generation_document import kept_manifest
-from offloader.service.project import Project
-from offloader.sources.manifest_file import read_manifest, resolve_manifest
+from offloader.service.project import Project, manifest_path
+from offloader.sources.manifest_file import read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +30,6 @@ def look(project: Project, dataset: Dataset, cache: Cache) -> Published:
     raw = read_manifest(path)
     manifest = parse_manifest(raw, path.name)
     return Published(manifest, cache.keep_manifest(dataset.id, manifest.digest, raw))
-
-
-def manifest_path(project: Project, dataset: Dataset) -> Path:
-    """Return where a dataset's manifest is published; raises SnapshotRefused."""
-    if dataset.manifest is None or "://" in dataset.manifest:
-        hint = "name a manifest inside the project"
-        raise SnapshotRefused("source_unsupported", "only local manifests are read", hint)
-    try:
-        return resolve_manifest(project.root, dataset.manifest)
-    except ConfigError as error:
-        raise SnapshotRefused.of(error.problems) from error
 
 
 def find_kept(cache: Cache, dataset: str, snapshot_id: str) -> Published | None:

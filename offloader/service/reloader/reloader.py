@@ -11,7 +11,7 @@ import os
 import queue
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,30 +22,26 @@ from offloader.catalog.documents import parse_documents
 from offloader.service import log
 from offloader.service.actions import Action, Result
 from offloader.service.cache import Cache
-from offloader.service.collect import collect
-from offloader.service.lease import release
 from offloader.service.project import Project
-from offloader.service.reloader.attempts import back_off_seconds
+from offloader.service.reloader.book import Book
 from offloader.service.reloader.config_status import ConfigStatus
 from offloader.service.reloader.config_watch import ConfigSeen
-from offloader.service.reloader.decide import needs_accept
 from offloader.service.reloader.ledger import Ledger
 from offloader.service.reloader.main_link import MainLink
 from offloader.service.reloader.operations import Operations
 from offloader.service.reloader.operator import Allowed, before_work, is_outdated
 from offloader.service.reloader.outcomes import Outcomes
 from offloader.service.reloader.reporter import Reporter
+from offloader.service.reloader.schedule import Schedule
 from offloader.service.reloader.serving import Serving
 from offloader.service.reloader.swap import Swapper
-from offloader.service.reloader.task import Done, Step, Task
+from offloader.service.reloader.task import Done, Step, Task, carried_on
 from offloader.service.reloader.work import Build, Work
-from offloader.service.state import Held
 from offloader.shared.slots import Head
 
 LOOKS_AT_ONCE = 64  # threads: most of them wait, for a source or for their turn to build
 ACTIONS_AT_ONCE = 16  # as many as the action server takes
 HEARTBEAT_SECONDS = 0.5
-COLLECT_AGAIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,6 @@ class Reloader:
         build: Build,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._station = station
         self._cache = station.cache
         self._link = link
         self._clock = clock
@@ -80,7 +75,6 @@ class Reloader:
         self._pool = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look")
         # Their own: an operator must not wait behind a thread that waits for its turn to build.
         self._asked = ThreadPoolExecutor(ACTIONS_AT_ONCE, thread_name_prefix="action")
-        self._chance = random.Random(os.getpid())
         self._serving = Serving(self._cache, link.committed)
         self._swapper = Swapper(self._cache, link, self._serving)
         self._ledger = Ledger(self._cache, station.state, clock)
@@ -100,10 +94,16 @@ class Reloader:
         self._reporter = Reporter(
             link.slots.board, self._cache, self._ledger, clock, station.instance
         )
-        self._overtaken: dict[str, int] = {}
+        self._book = Book(
+            self._cache,
+            station.state,
+            self._ledger,
+            self._outcomes,
+            clock,
+            aside=lambda work: self._pool.submit(work),
+        )
+        self._schedule = Schedule(station.refresh_seconds, random.Random(os.getpid()))
         self._finished: dict[str, Done] = {}
-        self._collect_at = 0.0
-        self._due: dict[str, float] = {}
         self._heart = link.slots.reloader()
         self._know_datasets()
         self._ledger.keep()
@@ -150,36 +150,26 @@ class Reloader:
         """Begin to drive the datasets that the config names, and end with all others."""
         names = list(self._desired.catalog.datasets)
         self._ledger.begin(names, self._serving.entries)
-        self._due = {name: self._due.get(name, 0.0) for name in names}
+        self._schedule.know(names)
 
     def _start_due(self) -> None:
         now = self._clock()
-        for name, due in self._due.items():
-            if due <= now and not self._ledger.progress[name].is_looking:
-                self._due[name] = float("inf")
+        for name in self._schedule.due(now):
+            if not self._ledger.progress[name].is_looking:
+                self._schedule.begin(name)
                 self._ledger.progress[name].begin(now)
                 self._pool.submit(self._do, self._task(name))
 
     def _task(self, name: str) -> Task:
-        known = self._ledger.state[name]
         task = Task(
             name,
             self._desired,
-            known,
+            self._ledger.state[name],
             is_pending=name in self._serving.pending(self._desired),
-            overtaken=self._overtaken.get(name, 0),
+            overtaken=self._schedule.overtaken(name),
             quarantined=self._ledger.look_at_quarantine(name).digests,
         )
-        active, previous = known.active, known.previous
-        if active is None or previous is None or active.manifest_digest == known.accepted:
-            return task
-        why = needs_accept(known, active.manifest_digest, task.quarantined)
-        if why is None or previous.manifest_digest in task.quarantined:
-            return task
-        # Decided before this reloader, or by another instance: to be carried out.
-        return replace(
-            task, wish="rollback" if why == "rolled_back" else "quarantine", target=previous
-        )
+        return carried_on(task)
 
     def _do(self, task: Task) -> None:
         done = self._work.do(task)
@@ -206,27 +196,22 @@ class Reloader:
         finished, self._finished = self._finished, {}
         self._outcomes.settle(self._desired, finished)
         for name, done in finished.items():
-            if name in self._due:
-                self._overtaken[name] = self._overtaken.get(name, 0) + 1 if done.is_overtaken else 0
-                self._plan_next(name)
-
-    def _plan_next(self, name: str) -> None:
-        dataset = self._desired.catalog.datasets[name]
-        interval_seconds = dataset.refresh_interval_seconds or self._station.refresh_seconds
-        attempt = self._ledger.state[name].attempt
-        pause_seconds = back_off_seconds(attempt, interval_seconds, self._chance)
-        is_now = name in self._outcomes.again
-        self._outcomes.again.discard(name)
-        # Not later than what was asked for while it was worked on.
-        due = self._clock() + (0.0 if is_now else pause_seconds)
-        self._due[name] = min(self._due[name], due)
+            if name in self._schedule:
+                self._schedule.plan(
+                    self._desired.catalog.datasets[name],
+                    self._ledger.state[name].attempt,
+                    self._clock(),
+                    is_overtaken=done.is_overtaken,
+                    is_now=name in self._outcomes.again,
+                )
+                self._outcomes.again.discard(name)
 
     def _make_all_due(self) -> None:
         log.event("checking_everything")
-        self._due = dict.fromkeys(self._due, 0.0)
+        self._schedule.make_all_due()
 
     def _ask(self, action: Action, answer: Future[Result]) -> None:
-        is_known = action.dataset in self._due
+        is_known = action.dataset in self._schedule
         task = self._task(action.dataset) if is_known else None
         if self._operations.begin(action, answer, task) and task is not None:
             self._asked.submit(self._check, action, replace(task, wish="follow", target=None))
@@ -265,7 +250,7 @@ class Reloader:
             return
         self._desired = seen.project
         self._know_datasets()
-        self._due = dict.fromkeys(self._due, 0.0)
+        self._schedule.make_all_due()
         self._ledger.keep()
 
     def _note_step(self, name: str, step: Step) -> None:
@@ -273,22 +258,5 @@ class Reloader:
         self._events.put(partial(self._ledger.note_step, name, step))
 
     def _keep_book(self) -> None:
-        """Write the state if it changed, then let go of what no state names any more."""
         catalogs = (self._serving.catalog, self._desired.catalog)
-        self._ledger.save_if_due(catalogs, self._serving.documents)
-        if not self._ledger.is_saved:
-            return
-        leases, self._outcomes.leases = self._outcomes.leases, []
-        for one in leases:
-            release(one)
-        now = self._clock()
-        if self._outcomes.is_littered or now >= self._collect_at:
-            # Once more later, for the youngest files are never removed.
-            self._collect_at = now + COLLECT_AGAIN_SECONDS
-            self._outcomes.is_littered = False
-            self._pool.submit(self._collect, self._ledger.saved.holds)
-
-    def _collect(self, holds: Mapping[str, Held]) -> None:
-        found = collect(self._cache, holds, self._station.state, self._clock())
-        if found.files:
-            log.event("cache_collected", files=found.files, bytes=found.bytes)
+        self._book.keep(catalogs, self._serving.documents)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from offloader.catalog.manifest import Manifest
 from offloader.catalog.model import Dataset, Endpoint
 from offloader.service.lease import Lease
 from offloader.service.project import Project
+from offloader.service.reloader.decide import needs_accept
 from offloader.service.state import Attempt, DatasetState, Snapshot
 
 Step = Literal["queued", "building", "standing_still"]
@@ -74,3 +75,17 @@ class Done:
     attempt: Attempt = field(default_factory=Attempt)
     stay: str = ""
     is_overtaken: bool = False
+
+
+def carried_on(task: Task) -> Task:
+    """Return the task that carries out what an operator decided and was not carried out yet.
+
+    It was decided before this reloader began, or by another instance. Else the task is the same.
+    """
+    active, previous = task.known.active, task.known.previous
+    if active is None or previous is None or active.manifest_digest == task.known.accepted:
+        return task
+    why = needs_accept(task.known, active.manifest_digest, task.quarantined)
+    if why is None or previous.manifest_digest in task.quarantined:
+        return task
+    return replace(task, wish="rollback" if why == "rolled_back" else "quarantine", target=previous)

@@ -23,6 +23,7 @@ from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import load_counts, refuse_unguarded
 from offloader.service.generation_document import entry_of
 from offloader.service.lease import Lease, lease, release
+from offloader.service.project import manifest_path
 from offloader.service.reloader.attempts import (
     Judged,
     contract_of,
@@ -31,7 +32,7 @@ from offloader.service.reloader.attempts import (
     reason_of,
 )
 from offloader.service.reloader.choose import choose, kept
-from offloader.service.reloader.look import Published, look, manifest_path
+from offloader.service.reloader.look import Published, look
 from offloader.service.reloader.task import Done, Found, Step, Task
 from offloader.service.state import Attempt, Snapshot
 

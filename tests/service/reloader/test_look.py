@@ -9,7 +9,8 @@ import pytest
 
 from offloader.errors import SnapshotRefused, SourceUnavailable
 from offloader.service.cache import Cache
-from offloader.service.reloader.look import Published, find_kept, look, manifest_path
+from offloader.service.project import manifest_path
+from offloader.service.reloader.look import Published, find_kept, look
 from tests.projects import (
     UsageProject,
     publish,
