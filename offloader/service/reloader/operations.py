@@ -129,8 +129,8 @@ class Operations:
         if not done.task.is_asked or name not in self._running:
             return
         operation, served = self._running[name], self._served_id(name)
-        is_followed = operation.action.kind in ("refresh", "unpin")
-        if is_followed and served == _found_id(done):  # a look at the source was quicker
+        # A look that began meanwhile was quicker: it found the same, or carried out the decision.
+        if operation.action.kind in _LOOKS_DO_TOO and served == _found_id(done):
             message = f"{served} is served on every worker"
             self.end(name, Result("done", message, "", "", operation.from_snapshot, served))
             return
@@ -159,6 +159,7 @@ def _found_id(done: Done) -> str | None:
     return done.found.manifest.snapshot_id if done.found is not None else None
 
 
+_LOOKS_DO_TOO = ("refresh", "unpin", "rollback", "quarantine")
 _WHY = {
     "": "nothing had to change",
     "served": "the newest snapshot is served already",

@@ -75,6 +75,26 @@ def test_an_action_that_names_another_snapshot_is_carried_out(one: Story) -> Non
     assert one.saved().pin == "s1"
 
 
+@pytest.mark.parametrize("kind", ["rollback", "quarantine"])
+def test_a_look_that_carries_an_action_out_first_has_done_it(one: Story, kind: Kind) -> None:
+    """What was decided is noted before the work: a look that begins then does the same."""
+    answer = one.ask(kind)
+    one.reloader.turn()
+    one.jobs.run()  # whether it is allowed
+    one.reloader.check_all(lambda: None)
+    one.reloader.turn()
+    one.reloader.turn()
+    asked, look = one.jobs.waiting
+    one.jobs.waiting.clear()
+    look()
+    one.reloader.turn()
+    assert one.main.committed_ids == {"a": "s1"}
+    asked()
+    one.settle()
+    assert outcome(answer.result(timeout=0)) == ("done", "", "s2", "s1")
+    assert one.main.committed_ids == {"a": "s1"}
+
+
 @pytest.mark.parametrize("kind", ["rollback", "pin", "quarantine"])
 def test_an_action_while_a_build_runs_drops_that_build(one: Story, kind: Kind) -> None:
     """Pointer and pin are read again before the commit."""

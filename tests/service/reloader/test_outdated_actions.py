@@ -35,9 +35,9 @@ def outdated(folder: Path, kind: Kind, served_then: str) -> Result:
     return answer.result(timeout=0)
 
 
-@pytest.mark.parametrize("kind", ["refresh", "unpin"])
+@pytest.mark.parametrize("kind", ["refresh", "unpin", "rollback", "quarantine"])
 def test_what_a_look_was_quicker_with_is_done(tmp_path: Path, kind: Kind) -> None:
-    """Following the source has succeeded when its newest snapshot is served, whoever swapped it."""
+    """It has succeeded when the snapshot that it led to is served, whoever swapped it in."""
     done = outdated(tmp_path, kind, "new")
     assert (done.outcome, done.from_snapshot, done.to_snapshot) == ("done", "old", "new")
 
@@ -48,7 +48,16 @@ def test_an_unpin_is_done_whatever_came_in_between(tmp_path: Path) -> None:
     assert (done.outcome, done.from_snapshot, done.to_snapshot) == ("done", "old", "other")
 
 
-@pytest.mark.parametrize(("kind", "served"), [("refresh", "other"), ("pin", "new")])
+@pytest.mark.parametrize(
+    ("kind", "served"),
+    [
+        ("refresh", "other"),
+        ("rollback", "other"),
+        ("quarantine", "other"),
+        ("pin", "new"),
+        ("rebuild", "new"),
+    ],
+)
 def test_anything_else_is_refused(tmp_path: Path, kind: Kind, served: str) -> None:
     """Another snapshot came in between, or the wish itself was not noted: ask again."""
     refused = outdated(tmp_path, kind, served)
