@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from offloader.query.cursor import asked_digest, write_cursor
 from offloader.query.params import Bound
 from offloader.query.plan import Plan
+from offloader.query.quick_total import TotalLane, total_lane
 from offloader.query.shape import Point, Range, shape_of
 from offloader.segment.read import PathView, RowTexts
 
@@ -36,7 +37,7 @@ class Lane:
 def answer_quickly(
     plan: Plan, bound: Bound, tenant: str | None, *, stale: bool
 ) -> tuple[bytes | Pieces, int] | None:
-    """Return the JSON body and how many rows it holds; None when the request is another one.
+    """Return the JSON body and how many rows were read; None when the request is another one.
 
     A large body stays in pieces, its rows where they lie in shared memory.
     """
@@ -46,6 +47,8 @@ def answer_quickly(
         lane = _lane_of(plan, bound)
     if lane is None or bound.columns is not plan.endpoint.columns:
         return None
+    if isinstance(lane, TotalLane):
+        return lane.answer(plan, bound, tenant, stale=stale)
     first, end = _span(lane, bound, tenant)
     limit, offset = bound.limit, bound.offset
     first += offset
@@ -86,11 +89,13 @@ def _span(lane: Lane, bound: Bound, tenant: str | None) -> tuple[int, int]:
     return lane.path.find(prefix, interval.low, interval.high)  # type: ignore[arg-type]
 
 
-def _lane_of(plan: Plan, bound: Bound) -> Lane | None:
+def _lane_of(plan: Plan, bound: Bound) -> Lane | TotalLane | None:
     """Find out, once a shape, whether its requests can be answered so."""
-    lane = None
+    lane: Lane | TotalLane | None = None
     shape = shape_of(plan, bound.names)
-    if shape is not None and plan.texts is not None and len(shape.candidates) == 1:
+    if shape is not None and plan.is_aggregate:
+        lane = total_lane(plan, shape)
+    elif shape is not None and plan.texts is not None and len(shape.candidates) == 1:
         candidate, path = shape.candidates[0], shape.candidates[0].path
         is_loose = bool(candidate.loose_points or candidate.loose_ranges)
         if path is not None and candidate.ordering.is_met and not is_loose:

@@ -94,7 +94,8 @@ def _check_encoded(plan: Plan, bound: Bound, tenant: str | None, body: bytes) ->
         ways.append("at once")
         found, row_count = at_once
         whole = found if isinstance(found, bytes) else b"".join(found)
-        assert (whole, row_count) == (body, joined.row_count)
+        rows = joined.rows_read if joined.texts is None else joined.row_count
+        assert (whole, row_count) == (body, rows)
     return ways
 
 
