@@ -17,14 +17,7 @@ def encode_json(plan: Plan, bound: Bound, result: Result, *, stale: bool) -> byt
 
     `stale` says whether the watermark has left the freshness window; without one it is ignored.
     """
-    meta = plan.envelope.meta(
-        row_count=result.row_count,
-        limit=bound.limit,
-        offset=bound.offset,
-        next_offset=result.next_offset,
-        next_cursor=result.next_cursor,
-        stale=stale,
-    )
+    meta = page_meta(plan, bound, result, stale=stale)
     texts = result.texts
     if texts is None:
         rows = ",".join(_row_texts(bound, result))
@@ -33,6 +26,18 @@ def encode_json(plan: Plan, bound: Bound, result: Result, *, stale: bool) -> byt
     if len(texts) == 1:
         return b"".join((b'{"data":[', texts[0], end))
     return b"".join((b'{"data":[', b",".join(texts), end))
+
+
+def page_meta(plan: Plan, bound: Bound, result: Result, *, stale: bool) -> str:
+    """Return the `meta` of one page as JSON text, whatever format its rows come in."""
+    return plan.envelope.meta(
+        row_count=result.row_count,
+        limit=bound.limit,
+        offset=bound.offset,
+        next_offset=result.next_offset,
+        next_cursor=result.next_cursor,
+        stale=stale,
+    )
 
 
 def encode_ndjson(bound: Bound, result: Result) -> bytes:

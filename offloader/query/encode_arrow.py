@@ -31,6 +31,7 @@ from nanoarrow.ipc import StreamWriter
 from offloader.catalog.types import MAX_DECIMAL_PRECISION, ColumnType, Kind
 from offloader.errors import RequestError
 from offloader.query.cells import Cells
+from offloader.query.encode import page_meta
 from offloader.query.execute import Result
 from offloader.query.params import Bound
 from offloader.query.plan import Output, Plan
@@ -60,14 +61,7 @@ def encode_arrow(plan: Plan, bound: Bound, result: Result, *, stale: bool) -> by
         na.c_array_from_buffers(child, len(cells), _buffers(kind.kind, cells), null_count=-1)
         for child, kind, cells in zip(schema.children, types, result.columns, strict=True)
     ]
-    meta = plan.envelope.meta(
-        row_count=result.row_count,
-        limit=bound.limit,
-        offset=bound.offset,
-        next_offset=result.next_offset,
-        next_cursor=result.next_cursor,
-        stale=stale,
-    )
+    meta = page_meta(plan, bound, result, stale=stale)
     batch = na.c_array_from_buffers(
         schema.modify(metadata={META_KEY: meta}),
         result.row_count,
