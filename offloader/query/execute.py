@@ -19,7 +19,7 @@ from offloader.query.order import SortKey, first_positions, in_source_order
 from offloader.query.params import Bound
 from offloader.query.plan import Output, Plan
 from offloader.query.row_order import can_narrow, is_in_order, rows_to_page
-from offloader.query.total import quick_total
+from offloader.query.total import one_pass_total
 from offloader.segment.read import Rows, RowTexts
 
 # How rows encoded ahead are wanted: as long stretches joined by commas, or one by one.
@@ -148,7 +148,10 @@ def _run_total(plan: Plan, bound: Bound, located: Located) -> Result:
     rows = _read_rows(plan, located)
     outputs = (plan.outputs[alias] for alias in bound.columns)
     columns = tuple(
-        [quick_total(output, rows) or _group_cells(output, rows, ONE_GROUP) for output in outputs]
+        [
+            one_pass_total(output, rows) or _group_cells(output, rows, ONE_GROUP)
+            for output in outputs
+        ]
     )
     if bound.offset:
         columns = tuple(cells.take(np.zeros(0, np.intp)) for cells in columns)

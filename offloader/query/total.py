@@ -23,7 +23,7 @@ _SUMMED = (Kind.INTEGER, Kind.BIGINT, Kind.DECIMAL)
 _add = np.add.reduce
 
 
-def quick_total(output: Output, rows: Rows) -> Cells | None:
+def one_pass_total(output: Output, rows: Rows) -> Cells | None:
     """Return the one cell of an aggregate over `rows`; None when it takes more than one pass."""
     view, count = output.view, row_count(rows)
     if view.valid is not None or not count:
