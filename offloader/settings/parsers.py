@@ -20,6 +20,7 @@ _HOST = re.compile(r"[A-Za-z0-9.:_%-]{1,255}")
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 _MAX_ORIGINS = 100
+_MAX_HOSTS = 100
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -136,13 +137,18 @@ def emulator(value: str) -> str:
     return url
 
 
-def bucket_prefix(value: str) -> str:
-    """Parse gs://bucket[/prefix] or s3://bucket[/prefix]; a trailing slash is dropped."""
-    scheme, _, rest = value.partition("://")
-    bucket = rest.split("/")[0]
+def shared_folder(value: str) -> str:
+    """Parse gs://bucket[/prefix], s3://bucket[/prefix] or an absolute folder.
+
+    A trailing slash is dropped.
+    """
+    scheme, _, rest = value.rpartition("://")
+    root = rest.rstrip("/") if scheme == "" else rest.split("/")[0]
+    is_known = scheme in ("gs", "s3") or (scheme == "" and rest.startswith("/"))
     is_safe = value.isprintable() and " " not in value and ".." not in rest.split("/")
-    if scheme not in ("gs", "s3") or not bucket or "@" in bucket or not is_safe:
-        raise ValueError("a bucket prefix such as gs://bucket/prefix or s3://bucket/prefix")
+    if not is_known or not root or "@" in root or not is_safe:
+        expected = "gs://bucket/prefix, s3://bucket/prefix or an absolute folder"
+        raise ValueError(f"a place such as {expected}")
     return value.rstrip("/")
 
 
@@ -153,6 +159,14 @@ def origins(value: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(item.strip() for item in value.split(",", _MAX_ORIGINS)))
     if len(found) > _MAX_ORIGINS or not all(_is_origin(item) for item in found):
         raise ValueError("* or a comma-separated list of origins such as https://app.example.com")
+    return found
+
+
+def hosts(value: str) -> tuple[str, ...]:
+    """Parse a comma-separated list of host names or addresses, each with a port or without."""
+    found = tuple(dict.fromkeys(item.strip().lower() for item in value.split(",", _MAX_HOSTS)))
+    if len(found) > _MAX_HOSTS or not all(_is_origin(f"https://{item}") for item in found):
+        raise ValueError("a comma-separated list of hosts such as data.internal or 10.0.0.7:8443")
     return found
 
 

@@ -52,6 +52,7 @@ class Settings:
     cors_origins: tuple[str, ...]
     gcs_auth: str
     gcs_token: str | None = field(repr=False)
+    gcs_token_file: str | None
     gcs_emulator_url: str | None
     s3_region: str | None
     s3_endpoint: str | None
@@ -59,6 +60,7 @@ class Settings:
     s3_secret: str | None = field(repr=False)
     s3_session_token: str | None = field(repr=False)
     s3_auth: str
+    https_hosts: tuple[str, ...]
     segment_store: str | None
 
 
@@ -84,6 +86,8 @@ def read_settings(
     problems += _missing(environ) + _contradictions(merged, environ)
     if problems:
         raise ConfigError(problems)
+    # Such a token lives an hour, so who uses it reads the file again.
+    merged["gcs_token_file"] = environ.get("OFFLOADER_GCS_TOKEN" + SECRET_FILE_SUFFIX) or None
     return Settings(**merged), _warnings(environ, merged, memory_bytes)
 
 

@@ -166,7 +166,12 @@ VARIABLES: tuple[Variable, ...] = (
         "How `s3://` is read: `default` (the key here, else the standard chain) or `none`",
     ),
     Variable(
-        "OFFLOADER_SEGMENT_STORE", "segment_store", None, "unset", parsers.bucket_prefix,
-        "A bucket prefix where replicas share the segments they built",
+        "OFFLOADER_HTTPS_HOSTS", "https_hosts", (), "unset", parsers.hosts,
+        "Hosts of `https://` URLs that may lie at private addresses and be redirected to, a"
+        " comma-separated list",
+    ),
+    Variable(
+        "OFFLOADER_SEGMENT_STORE", "segment_store", None, "unset", parsers.shared_folder,
+        "A bucket prefix, or a shared folder, where replicas share the segments they built",
     ),
 )  # fmt: skip
