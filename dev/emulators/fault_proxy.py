@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -42,12 +43,17 @@ _MAX_TOLD = 256
 
 @dataclass(slots=True, eq=False)
 class FaultProxy:
-    """A running proxy; `seen` counts requests by kind, `targets` has them in order."""
+    """A running proxy; `seen` counts requests by kind, `targets` has them in order.
+
+    `hit` counts those to which a fault was applied.
+    """
 
     upstream: tuple[str, int]
     address: tuple[str, int]
+    tls: ssl.SSLContext | None = None
     seen: Counter[Kind] = field(default_factory=Counter)
     targets: list[str] = field(default_factory=list)
+    hit: int = 0
     _fault: Fault = NONE
     _left: int | None = None
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -59,7 +65,8 @@ class FaultProxy:
     @property
     def url(self) -> str:
         """What a client is given instead of the emulator's own."""
-        return f"http://{self.address[0]}:{self.address[1]}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{self.address[0]}:{self.address[1]}"
 
     @property
     def total(self) -> int:
@@ -71,6 +78,7 @@ class FaultProxy:
         with self._lock:
             self.seen.clear()
             self.targets.clear()
+            self.hit = 0
 
     @contextmanager
     def during(self, fault: Fault) -> Iterator[None]:
@@ -115,14 +123,22 @@ class FaultProxy:
                 client, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._converse, args=(client,), daemon=True).start()
+            threading.Thread(target=self._greet, args=(client,), daemon=True).start()
+
+    def _greet(self, client: socket.socket) -> None:
+        with suppress(OSError), client:
+            if self.tls is None:
+                self._converse(client)
+            else:
+                with self.tls.wrap_socket(client, server_side=True) as wrapped:
+                    self._converse(wrapped)
 
     def _converse(self, client: socket.socket) -> None:
         client.settimeout(_IDLE_SECONDS)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._ends.append(client)
-        with suppress(OSError, ValueError, http.client.HTTPException), client:
+        with suppress(OSError, ValueError, http.client.HTTPException):
             stream = client.makefile("rb")
             while (request := read_request(stream, client)) is not None:
                 if not self._answer(request, client):
@@ -146,6 +162,9 @@ class FaultProxy:
             client.sendall(head(fault.status, headers) + body)
             return True
         with self._asked(request, fault) as answer:
+            if fault.drop:
+                reset(client)
+                return False
             return send(answer, request, fault, client)
 
     def _hear(self, request: Request) -> tuple[Fault, threading.Event]:
@@ -156,6 +175,7 @@ class FaultProxy:
                 return NONE, self._ended
             if self._left is not None:
                 self._left -= 1
+            self.hit += self._fault is not NONE
             return self._fault, self._ended
 
     @contextmanager
@@ -191,12 +211,12 @@ class FaultProxy:
 
 
 @contextmanager
-def fault_proxy(upstream_url: str) -> Iterator[FaultProxy]:
-    """Run a proxy before the emulator at a URL until the block ends."""
+def fault_proxy(upstream_url: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultProxy]:
+    """Run a proxy before the emulator at a URL until the block ends, an https one with `tls`."""
     host, _, port = upstream_url.removeprefix("http://").rstrip("/").rpartition(":")
     # It keeps the port while nobody listens: connections are refused, and nobody else gets it.
     with _bound(("127.0.0.1", 0)) as reserved:
-        proxy = FaultProxy((host, int(port)), reserved.getsockname())
+        proxy = FaultProxy((host, int(port)), reserved.getsockname(), tls)
         proxy.set(NONE)
         try:
             yield proxy

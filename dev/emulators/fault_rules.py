@@ -27,16 +27,18 @@ _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
 class Fault:
     """What is done to the requests of some kinds whose target has `only` in it.
 
-    It ends after `times` requests, None: when the test ends it. A fault that cuts or changes a
-    body (`reset_after`, `truncate_after`, `flip_at`, in bytes of that body; `length_offset`, added
-    to Content-Length) leaves shorter bodies as they are.
+    It ends after `times` requests, None: when the test ends it. `drop` carries a request out and
+    resets the connection instead of an answer; `stale` repeats what was told before. What cuts or
+    changes a body (`reset_after`, `truncate_after`, `flip_at`, in bytes of that body;
+    `length_offset`, added to Content-Length) leaves shorter bodies as they are.
     """
 
-    kinds: Collection[Kind] = KINDS
+    kinds: Collection[str] = KINDS
     only: str = ""
     times: int | None = None
     refuse: bool = False
     hang: bool = False
+    drop: bool = False
     latency_seconds: float = 0.0
     chunk_seconds: float = 0.0
     status: int = 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import socket
 import struct
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +16,8 @@ from typing import BinaryIO
 from dev.emulators.fault_rules import Fault, Headers, Kind, kind_of
 
 CHUNK_BYTES = 1 << 16
+_ARRIVAL_SECONDS = 2.0
+_POLL_SECONDS = 0.001
 # What belongs to one connection is not passed on.
 _HOP = ("connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection")
 
@@ -107,6 +111,7 @@ def send(answer: Answer, request: Request, fault: Fault, client: socket.socket) 
         sent += len(chunk)
         if sent == most < length:
             if fault.reset_after is not None:
+                _await_arrival(client)
                 reset(client)
             return False
     return not fault.length_offset
@@ -125,6 +130,16 @@ def reset(client: socket.socket) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.shutdown(socket.SHUT_RD)
     client.close()
+
+
+def _await_arrival(client: socket.socket) -> None:
+    """Wait until the other side has what was sent: a reset would take it away."""
+    end = time.monotonic() + _ARRIVAL_SECONDS
+    while time.monotonic() < end:
+        (waiting,) = struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, b"\0" * 4))
+        if not waiting:
+            return
+        time.sleep(_POLL_SECONDS)
 
 
 def _flipped(chunk: bytes, start: int, at: int | None) -> bytes:

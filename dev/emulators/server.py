@@ -6,6 +6,7 @@ import http.client
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,12 @@ READY_SECONDS = 30.0
 POLL_SECONDS = 0.02
 STOP_SECONDS = 5.0
 _STARTS = 5
+# Linux: the kernel ends the server with the thread that started it, however that ends.
+_END_WITH_PARENT = (
+    "import ctypes, os, signal, sys;"
+    " ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0);"
+    " os.execvp(sys.argv[1], sys.argv[1:])"
+)
 
 
 @contextmanager
@@ -25,7 +32,8 @@ def running(
     """Run what `command` returns for a port until the block ends; give (port, process id).
 
     It is ready when GET `probe` answers below 500. Another process may take the port before it
-    does; then it is started again on another. Raises RuntimeError with what the server printed.
+    does; then it is started again on another. It ends with the thread that began the block, at the
+    latest. Raises RuntimeError with what the server printed.
     """
     with tempfile.TemporaryFile() as output:
         process, port = _start(command, probe, environ, output)
@@ -44,7 +52,7 @@ def _start(
     for _ in range(_STARTS):
         port = _free_port()
         process = subprocess.Popen(
-            command(port),
+            [sys.executable, "-c", _END_WITH_PARENT, *command(port)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -10,6 +10,7 @@ Below its folder:
     state.json, state.<n>.json                      what instance 0, and n, serves and has tried
     instances/<n>.lock                              locked while instance n lives
     leases/<name>                                   files that a living process needs
+    downloads/….files/                              a snapshot on its way from an object store
     rebuilding/<name>/segments/…                    parts that are built beside those in use
     collect.lock                                    locked while unneeded files are removed
 
@@ -31,6 +32,7 @@ from secrets import token_hex
 from offloader.catalog.text_rules import IDENTIFIER
 from offloader.errors import SourceUnavailable, StartError
 from offloader.segment.temporary import TEMPORARY_GLOB, open_temporary, remove_abandoned
+from offloader.service.downloads import sweep_downloads
 
 MIN_FREE_BYTES = 64 << 20
 DIGEST = re.compile("[0-9a-f]{32}")  # the id of a part, the digest of a manifest
@@ -74,6 +76,11 @@ class Cache:
         return self.root / "leases"
 
     @property
+    def downloads(self) -> Path:
+        """The folder of what is downloaded to be read once."""
+        return self.root / "downloads"
+
+    @property
     def collect_lock(self) -> Path:
         """The file that a collector has locked, and whoever takes a lease for a moment."""
         return self.root / "collect.lock"
@@ -115,6 +122,18 @@ class Cache:
             raise disk_error(error) from error
         return path
 
+    def touch_manifest(self, dataset: str, digest: str) -> Path:
+        """Let a kept manifest count as new, so that no collector removes it; return its path.
+
+        Raises SourceUnavailable.
+        """
+        path = self.manifest(dataset, digest)
+        try:
+            os.utime(path)
+        except OSError as error:
+            raise disk_error(error) from error
+        return path
+
     def sweep(self, datasets: Iterable[str]) -> None:
         """Remove what killed processes left half written; what is being written stays."""
         folders = [self.root]
@@ -124,6 +143,7 @@ class Cache:
             for path in folder.glob(TEMPORARY_GLOB):
                 with suppress(OSError):
                     remove_abandoned(path)
+        sweep_downloads(self.downloads)
 
     def free_bytes(self) -> int:
         """Return the free bytes of the volume, 0 when it cannot be asked."""

@@ -9,18 +9,21 @@ import mmap
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from offloader.catalog.compatibility import check_schema
-from offloader.catalog.manifest import Manifest, parse_manifest
+from offloader.catalog.manifest import Manifest
 from offloader.catalog.model import Dataset
 from offloader.errors import SnapshotRefused
 from offloader.segment.read import Segment, open_segment
+from offloader.service.builder.describe import run_describe
 from offloader.service.builder.job import run_build
 from offloader.service.cache import Cache
 from offloader.service.generation_document import plan_parts
-from offloader.service.project import Project, manifest_path
-from offloader.sources.manifest_file import read_manifest
+from offloader.service.lookout import Lookout
+from offloader.service.project import Project, manifest_location
+from offloader.stores.access import Access
 
 BUILD_LIMIT_SECONDS = 6 * 3600.0
 
@@ -39,6 +42,7 @@ def open_dataset(
     dataset: Dataset,
     cache: Cache | None,
     scratch: Path,
+    access: Access,
     *,
     threads: int,
     on_build: Callable[[Manifest], None] = lambda _: None,
@@ -49,25 +53,26 @@ def open_dataset(
     `scratch`, as a service would; `on_build` is called before that. They are mapped: the folder may
     go once it is open. Raises SnapshotRefused and SourceUnavailable, SegmentCorrupt.
     """
-    path = manifest_path(project, dataset)
-    raw = read_manifest(path)
-    manifest = parse_manifest(raw, path.name)
-    if problems := check_schema(manifest, dataset, file=path.name):
+    made = Cache(scratch)
+    lookout = Lookout(made, access, partial(run_describe, limit_seconds=BUILD_LIMIT_SECONDS))
+    published = lookout.look(project, dataset)
+    manifest = published.manifest
+    if problems := check_schema(manifest, dataset):
         raise SnapshotRefused.of(problems)
     part_ids = plan_parts(project.catalog, dataset.id, manifest).part_ids
     if cache is not None:
         with suppress(OSError, ValueError):  # not there, not readable, or empty
             return OpenedDataset(manifest, _opened(cache, dataset.id, part_ids), is_built=False)
     on_build(manifest)
-    made = Cache(scratch)
     job = {
         "documents": project.documents,
         "dataset": dataset.id,
         "cache": str(scratch),
         "target": str(scratch),
         "root": str(project.root),
-        "manifest_path": str(path),
-        "manifest_copy": str(made.keep_manifest(dataset.id, manifest.digest, raw)),
+        "manifest_at": str(manifest_location(project, dataset)),
+        "access": access.as_document(),
+        "manifest_copy": str(published.copy),
         "previous_row_count": None,
         "was_served": True,  # an old snapshot can be looked into as well
         "threads": threads,

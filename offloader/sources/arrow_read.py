@@ -47,6 +47,15 @@ def read_tables(
         _check_row_count(file, row_count)
 
 
+def check_file(source: pa.NativeFile, file: ManifestFile, declared: Sequence[Column]) -> None:
+    """Check an open Parquet file's columns, types and row count, by its footer alone.
+
+    Raises as `read_tables`.
+    """
+    with translated_errors(file.path):
+        _open(source, file, declared, threads=1)
+
+
 def _open(
     source: pa.NativeFile, file: ManifestFile, declared: Sequence[Column], threads: int
 ) -> CsvSource | ParquetSource:

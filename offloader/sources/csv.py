@@ -19,7 +19,7 @@ from offloader.catalog.types import Kind
 from offloader.sources.arrow_types import arrow_type
 
 BLOCK_BYTES = 8 * 2**20
-_HEADER_BYTES = 2**20
+HEADER_BYTES = 2**20
 _READ_AS_TEXT = (Kind.VARCHAR, Kind.TIMESTAMP, Kind.JSON)
 _TRUE = ["true", "True", "TRUE"]
 _FALSE = ["false", "False", "FALSE"]
@@ -48,11 +48,11 @@ class CsvSource:
     """
 
     def __init__(self, source: pa.NativeFile, columns: Sequence[Column]) -> None:
-        head = source.read(_HEADER_BYTES)
+        head = source.read(HEADER_BYTES)
         source.seek(0)
         self._source = source
         self._types = {column.name: _read_type(column) for column in columns}
-        self.is_header_only = len(head) < _HEADER_BYTES and not re.search(rb"[\r\n]", head)
+        self.is_header_only = len(head) < HEADER_BYTES and not re.search(rb"[\r\n]", head)
         self.names = _read_header(head)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -15,13 +15,13 @@ from offloader.catalog.types import ColumnType, Kind, is_same_or_wider
 from offloader.errors import Problem, SnapshotRefused
 from offloader.sources.arrow_read import translated_errors
 from offloader.sources.arrow_types import contract_type, stored_type
-from offloader.sources.checksum import file_checksum
 from offloader.sources.csv import BLOCK_BYTES, CsvSource
 from offloader.sources.parquet import ParquetSource
+from offloader.stores.checksum import file_checksum
 
 _TEXT = ColumnType(Kind.VARCHAR)
 _SUFFIXES = {".parquet": "parquet", ".csv": "csv"}
-_NamedTypes = Mapping[str, ColumnType | None]
+NamedTypes = Mapping[str, ColumnType | None]
 
 
 def create_manifest(
@@ -110,15 +110,28 @@ def _read_columns(base: Path, paths: Sequence[Path]) -> list[Column]:
         with _opened(base, path) as source:
             found = _types_of(source, path, _name(base, path))
         for name, kind in found.items():
-            merged[name] = _merge(merged.get(name), kind, name, _name(base, path))
-    return [Column(name, kind or _TEXT) for name, kind in merged.items()]
+            merged[name] = merge_types(merged.get(name), kind, name, _name(base, path))
+    return typed_columns(merged)
 
 
-def _types_of(source: pa.NativeFile, path: Path, name: str) -> _NamedTypes:
+def typed_columns(types: NamedTypes) -> list[Column]:
+    """Return the columns of a manifest; one without any value is VARCHAR."""
+    return [Column(name, kind or _TEXT) for name, kind in types.items()]
+
+
+def _types_of(source: pa.NativeFile, path: Path, name: str) -> NamedTypes:
     if path.suffix == ".csv":
         return _infer_csv(source)
+    return column_types(ParquetSource(source, threads=1).schema, name)
+
+
+def column_types(schema: pa.Schema, name: str) -> NamedTypes:
+    """Return the types a contract has for the columns of a file, None for one without any value.
+
+    Raises SnapshotRefused `file_type_unsupported`, which calls the file `name`.
+    """
     found: dict[str, ColumnType | None] = {}
-    for field in ParquetSource(source, threads=1).schema:
+    for field in schema:
         kind = contract_type(field.type)
         if kind is None and not pa.types.is_null(stored_type(field.type)):
             message = f"{field.type} has no type in a contract"
@@ -130,7 +143,7 @@ def _types_of(source: pa.NativeFile, path: Path, name: str) -> _NamedTypes:
     return found
 
 
-def _infer_csv(source: pa.NativeFile) -> _NamedTypes:
+def _infer_csv(source: pa.NativeFile) -> NamedTypes:
     text = CsvSource(source, ())
     if text.is_header_only:
         return dict.fromkeys(text.names)
@@ -146,9 +159,10 @@ def _infer_csv(source: pa.NativeFile) -> _NamedTypes:
     }
 
 
-def _merge(
+def merge_types(
     known: ColumnType | None, found: ColumnType | None, column: str, file: str
 ) -> ColumnType | None:
+    """Return the wider of two types of one column; raises SnapshotRefused `file_types_conflict`."""
     if known is None or found is None:
         return known or found
     if is_same_or_wider(known, found):

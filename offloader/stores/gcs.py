@@ -39,7 +39,7 @@ ENDPOINT = "https://storage.googleapis.com"
 ASK_SECONDS = (5.0, 20.0)
 WRITE_SECONDS = (20.0, 60.0)
 _PAGE = 1000
-_FIELDS = "items(name,size,generation,updated,crc32c),nextPageToken"
+_FIELDS = "items(name,size,generation,timeCreated,crc32c),nextPageToken"
 
 
 class GcsStore:
@@ -127,6 +127,8 @@ class GcsStore:
                     _http=session,
                     client_options={"api_endpoint": self._endpoint},
                 )
+                # For traces it would look the bucket up, in threads and with retries of its own.
+                client._bucket_metadata_cache = None
                 self._opened = session, client
             return self._opened
 
@@ -171,9 +173,10 @@ class GcsStore:
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """Yield a body as it is stored; one that breaks off just ends."""
+    """Yield a body as it is stored and as it arrives; one that breaks off just ends."""
     try:
-        yield from response.raw.stream(READ_BYTES, decode_content=False)
+        while chunk := response.raw.read1(READ_BYTES, decode_content=False):
+            yield chunk
     except ProtocolError:
         return
 
@@ -184,6 +187,6 @@ def _found(blob: Any) -> StoredObject:
         key=str(blob.name),
         size_bytes=int(blob.size),
         version=str(int(blob.generation)),
-        modified_at=blob.updated.timestamp(),
+        modified_at=blob.time_created.timestamp(),  # `updated` moves with labels and classes
         checksum=("crc32c", crc32c) if crc32c else None,
     )

@@ -22,7 +22,7 @@ from offloader.settings.secrets import read_secret
 from offloader.stores.access import Access
 from offloader.stores.store import StoreDenied, StoreFailed
 
-CONNECTIONS = 32
+CONNECTIONS = 96
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 

@@ -3,7 +3,8 @@
     answered, but no success   GoogleAPICallError, InvalidResponse
     no credentials, or refused GoogleAuthError
     no answer                  RequestException, HTTPError (urllib3), OSError
-    not understood             DataCorruption, GoogleAPIError, ValueError, KeyError, TypeError
+    not understood             DataCorruption, GoogleAPIError, ValueError, LookupError,
+                               TypeError, AttributeError
 
 A cause is never kept (`from None`): its words may hold a signed URL or a token.
 """
@@ -38,7 +39,7 @@ _WHAT: Mapping[Call, str] = {
     "read": "read objects",
     "write": "create objects",
 }
-_GARBLED = (JSONDecodeError, DataCorruption, GoogleAPIError, KeyError, TypeError)
+_GARBLED = (JSONDecodeError, DataCorruption, GoogleAPIError, LookupError, TypeError, AttributeError)
 _NO_BUCKET = "bucket does not exist"
 
 

@@ -25,6 +25,7 @@ from offloader.stores.store import (
     ObjectMissing,
     StoreDenied,
     StoredObject,
+    StoreFailed,
     bucket_missing,
     changed,
     check_key,
@@ -33,11 +34,10 @@ from offloader.stores.store import (
     exists,
     missing,
     range_bytes,
-    unreachable,
 )
 
-_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-_REFUSED = (errno.EACCES, errno.EPERM)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EEXIST)
 _FILE_MODE = 0o644
 _WRITE = "write files"
 _LEFT_OUT = ("key_invalid", "key_leaves_store")
@@ -92,7 +92,7 @@ class LocalStore:
             try:
                 with os.fdopen(descriptor, "wb") as opened:
                     _copy(content, opened, size_bytes)
-                    os.link(temporary, path)
+                    self._link(temporary, path, key)
             finally:
                 temporary.unlink(missing_ok=True)
 
@@ -114,6 +114,12 @@ class LocalStore:
     def _check_unchanged(self, opened: FileIO, found: StoredObject) -> None:
         if _found(found.key, os.fstat(opened.fileno())).version != found.version:
             raise changed(self.url, found.key)
+
+    def _link(self, temporary: Path, path: Path, key: str) -> None:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise exists(self.url, key) from None
 
     def _path(self, key: str) -> Path:
         """Return where a key lies; raises StoreDenied for one that leads out of the folder."""
@@ -157,8 +163,6 @@ class LocalStore:
     def _translated(self, key: str, what: str) -> Iterator[None]:
         try:
             yield
-        except FileExistsError:
-            raise exists(self.url, key) from None
         except OSError as error:
             raise self._failure(key, what, error) from error
 
@@ -170,7 +174,8 @@ class LocalStore:
             return missing(self.url, key)
         if error.errno in _ABSENT or error.errno in _REFUSED:
             return denied(self.url, what)
-        return unreachable(self.url, error.strerror or "it cannot be read")
+        hint = "check the volume; it is tried again"
+        return StoreFailed("store_unreachable", f"{self.url}: {error.strerror}", hint)
 
 
 def _is_normal(path: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 from offloader.stores.access import Access
 from offloader.stores.location import Location
@@ -13,12 +15,20 @@ from offloader.stores.store import ObjectStore
 class Stores:
     """Opens stores and keeps them open. Any thread may use it.
 
-    The libraries of backends are imported when the first store of their kind is opened.
+    The libraries of backends are imported when the first store of their kind is opened. `wait`
+    sleeps between tries; what it raises ends the call that waits.
     """
 
-    def __init__(self, access: Access, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        patience: Patience | None = None,
+        *,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._access = access
         self._patience = patience or Patience()
+        self._wait = wait
         self._open: dict[tuple[str, str], ObjectStore] = {}
         self._lock = threading.Lock()
 
@@ -28,7 +38,7 @@ class Stores:
         with self._lock:
             if place not in self._open:
                 backend = open_backend(location, self._access)
-                self._open[place] = PatientStore(backend, self._patience)
+                self._open[place] = PatientStore(backend, self._patience, wait=self._wait)
             return self._open[place]
 
 

@@ -12,10 +12,10 @@ from offloader.catalog.documents import load_catalog
 from offloader.errors import SnapshotRefused
 from offloader.service.cache import Cache
 from offloader.service.project import Project
-from offloader.service.reloader.look import look
 from offloader.service.reloader.task import Task
 from offloader.service.reloader.work import Work
 from offloader.service.state import DatasetState
+from tests.service.looking import look, lookout_of
 
 DEADLINE_SECONDS = 20.0
 Found = TypeVar("Found")
@@ -39,7 +39,8 @@ def job_of(
     published = look(project, task.dataset, cache)
     if problems := check_schema(published.manifest, task.dataset):
         raise SnapshotRefused.of(problems)
-    work = Work(cache, lambda *_: 0, threads=1, clock=lambda: 0.0, on_step=lambda *_: None)
+    lookout = lookout_of(cache)
+    work = Work(lookout, lambda *_: 0, threads=1, clock=lambda: 0.0, on_step=lambda *_: None)
     was_served = published.manifest.digest in {one.manifest_digest for one in known.snapshots()}
     return work._job(task, published, cache.root, was_served)
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from offloader.service.actions import Action, Kind
-from offloader.service.reloader.look import look
 from offloader.service.reloader.operator import Allowed, Refusal, allow
 from offloader.service.reloader.task import Task
 from offloader.service.state import DatasetState, Snapshot
 from tests.projects import write_yaml
 from tests.service.building import loaded
+from tests.service.looking import look, lookout_of
 from tests.service.reloading import BY, Story, dataset_document
 
 
@@ -43,7 +43,7 @@ class Desk:
         return Task("a", loaded(self.story.root), self.known, quarantined=self.away)
 
     def ask(self, kind: Kind, **fields: Any) -> Allowed:
-        return allow(Action(kind, "a", BY, **fields), self.task(), self.story.cache)
+        return allow(Action(kind, "a", BY, **fields), self.task(), lookout_of(self.story.cache))
 
     def refusal(self, kind: Kind, **fields: Any) -> tuple[str, str]:
         with pytest.raises(Refusal) as refused:

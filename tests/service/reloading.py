@@ -23,6 +23,7 @@ from offloader.service.state import DatasetState, load_state
 from tests.projects import write_project, write_yaml
 from tests.service.building import loaded, wait_for
 from tests.service.fake_main import FakeBuilder, FakeMain
+from tests.service.looking import lookout_of
 from tests.snapshots import manifest_document, write_manifest
 
 COLUMNS = (("id", "BIGINT"), ("tenant", "VARCHAR"))
@@ -90,9 +91,10 @@ class Story:
         """Start a reloader, with the state that the one before left; main goes on."""
         self.jobs = Jobs()
         self.reloader = Reloader(
-            Station(self.project, self.cache, self.cache.state, INTERVAL_SECONDS),
+            Station(self.project, self.cache.state, INTERVAL_SECONDS),
             self.main,
             self.builder,
+            lookout_of(self.cache),
             clock=lambda: self.now,
         )
         if not self.is_threaded:

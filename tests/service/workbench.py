@@ -13,6 +13,7 @@ from offloader.service.reloader.task import Done
 from offloader.service.reloader.work import Work
 from tests.projects import write_yaml
 from tests.service.desk import Desk
+from tests.service.looking import lookout_of
 from tests.service.reloading import dataset_document
 
 
@@ -26,7 +27,7 @@ class Bench(Desk):
         super().__init__(folder)
         self.steps: list[tuple[str, str]] = []
         self.work = Work(
-            self.story.cache,
+            lookout_of(self.story.cache),
             self.story.builder,
             threads=3,
             clock=lambda: 5.0,

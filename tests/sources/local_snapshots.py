@@ -16,8 +16,9 @@ from offloader.catalog.model import Column, Dataset
 from offloader.catalog.snapshot_codes import SNAPSHOT_CODES
 from offloader.catalog.types import parse_type
 from offloader.errors import Problem, SnapshotRefused
-from offloader.sources.local import LocalSnapshot, open_snapshot
+from offloader.sources.snapshot import Snapshot
 from tests.snapshots import FileFormat, file_entry, manifest_document, write_table
+from tests.sources.opening import open_local
 
 Columns = Sequence[tuple[str, str]]
 
@@ -29,12 +30,12 @@ def columns_of(pairs: Columns) -> tuple[Column, ...]:
 
 def open_document(
     root: Path, document: Mapping[str, Any], wanted: Columns | None = None, *, threads: int = 1
-) -> LocalSnapshot:
+) -> Snapshot:
     """Open the snapshot that `document` describes, for a contract of the columns `wanted`."""
     manifest = parse_manifest(json.dumps(document).encode(), "manifest.json")
     served = manifest.columns if wanted is None else columns_of(wanted)
     dataset = Dataset("usage", served)
-    return open_snapshot(manifest, root / "manifest.json", dataset, root=root, threads=threads)
+    return open_local(manifest, root / "manifest.json", dataset, root=root, threads=threads)
 
 
 def publish_tables(
@@ -56,7 +57,7 @@ def publish_text(root: Path, text: str | bytes, row_count: int, columns: Columns
     return manifest_document("usage", columns, [file_entry(path, root, "csv", row_count)])
 
 
-def read_rows(snapshot: LocalSnapshot) -> list[dict[str, Any]]:
+def read_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Read every row of a snapshot as Python values."""
     return [row for table in snapshot.tables() for row in table.to_pylist()]
 

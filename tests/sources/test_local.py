@@ -132,13 +132,6 @@ def test_a_link_that_leads_to_itself_is_no_file(tmp_path: Path) -> None:
         open_document(tmp_path, document)
 
 
-def test_a_url_is_not_for_this_source(tmp_path: Path) -> None:
-    """A manifest in a directory lists files of that directory."""
-    entry = {"path": "s3://b/k", "format": "csv", "row_count": 0, "size_bytes": 0}
-    with refused("url_unsupported"):
-        open_document(tmp_path, manifest_document("usage", COLUMNS, [entry]))
-
-
 def _replace(path: Path) -> None:
     other = path.with_suffix(".new")
     other.write_bytes(path.read_bytes())

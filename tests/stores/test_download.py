@@ -130,9 +130,7 @@ def test_a_body_of_another_length_is_refused(
     tmp_path: Path, change: Callable[[bytes], bytes], code: str
 ) -> None:
     """Also by a store that is not patient, which would have found it."""
-    store = HeldStore(
-        {"k": CONTENT}, lambda found, at, content: as_asked(found, at, change(content))
-    )
+    store = HeldStore({"k": CONTENT}, lambda found, at, c: as_asked(found, at, change(c)))
     with pytest.raises(StoreFailed) as caught:
         fetch(store, tmp_path / "file")
     assert caught.value.code == code

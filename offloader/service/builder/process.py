@@ -1,6 +1,6 @@
-"""The builder: a short-lived process that turns one snapshot into the parts of a segment.
+"""The builder: a short-lived process that turns snapshots into the parts of segments.
 
-It reads one JSON job from stdin and prints one JSON outcome as its last line on stdout. It asks
+Each line of stdin is a JSON job, each line of stdout its JSON outcome; it ends with stdin. It asks
 the kernel to be killed first when memory is short, and when the reloader that started it dies.
 """
 
@@ -10,10 +10,13 @@ import ctypes
 import json
 import mmap
 import os
+import resource
 import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,40 +36,48 @@ from offloader.errors import (
 from offloader.segment.build import BuildReport, build_segment, targets_of
 from offloader.segment.facts import SnapshotFacts
 from offloader.segment.layout import verify
+from offloader.service.builder.describe import KIND, describe
+from offloader.service.builder.remote import build_remote, write_pinned
+from offloader.service.builder.source import Downloaded, manifest_at, opened_source
 from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import counts_of, refuse_unguarded, save_counts
 from offloader.service.generation_document import plan_parts
 from offloader.service.quarantine import put_away
-from offloader.sources.local import open_snapshot
 
 PR_SET_PDEATHSIG = 1
 _OUT_OF_MEMORY = "give the container more memory, or publish a smaller snapshot"
 
 
 def main() -> int:
-    """Carry out the job on stdin; return 0 whatever the outcome, which is printed."""
+    """Carry out the jobs on stdin; return 0 whatever the outcomes, which are printed."""
     _die_with_parent()
     _be_killed_first()
-    began = time.monotonic()
-    job = json.load(sys.stdin)
-    if os.getppid() != job["parent_pid"]:
-        return 0  # it died before the kernel knew that this process dies with it
-    outcome = build(job, now=time.time())
-    outcome["seconds"] = round(time.monotonic() - began, 3)
-    print(json.dumps(outcome), flush=True)  # noqa: T201 - this line is the answer
+    for line in sys.stdin.buffer:
+        began = time.monotonic()
+        job = json.loads(line)
+        if os.getppid() != job["parent_pid"]:
+            return 0  # it died before the kernel knew that this process dies with it
+        outcome = build(job, now=time.time())
+        outcome["seconds"] = round(time.monotonic() - began, 3)
+        outcome["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        print(json.dumps(outcome), flush=True)  # noqa: T201 - this line is the answer
     return 0
 
 
 def build(job: Mapping[str, Any], *, now: float) -> dict[str, Any]:
     """Build what is missing and check the guards; return the outcome as JSON values.
 
-    `{"ok": true, "row_count", "written_bytes"}`, or `{"ok": false, "code", "message", "hint",
-    "is_final", "problems"}` where a final failure is the snapshot's own.
+    `{"ok": true, "row_count", "written_bytes", "downloaded_bytes", "download_seconds"}`, or
+    `{"ok": false, "code", "message", "hint", "is_final", "problems"}` where a final failure is the
+    snapshot's own.
 
     Parts are written below `target`, a cache's folder, so that a rebuild can be made aside.
     """
+    downloaded = Downloaded()
     try:
-        report = _build(job, now)
+        if job.get("kind") == KIND:
+            return describe(job)
+        report = _build(job, now, downloaded)
     except SnapshotRefused as error:
         return _failure(error, is_final=True, problems=error.problems)
     except OffloaderError as error:
@@ -76,23 +87,28 @@ def build(job: Mapping[str, Any], *, now: float) -> dict[str, Any]:
         return _failure(spent, is_final=False)
     except OSError as error:
         return _failure(disk_error(error), is_final=False)
-    written = sum(report.written_bytes.values())
-    return {"ok": True, "row_count": report.row_count, "written_bytes": written}
+    return {
+        "ok": True,
+        "row_count": report.row_count,
+        "written_bytes": sum(report.written_bytes.values()),
+        "downloaded_bytes": downloaded.size_bytes,
+        "download_seconds": round(downloaded.seconds, 3),
+    }
 
 
-def _build(job: Mapping[str, Any], now: float) -> BuildReport:
+def _build(job: Mapping[str, Any], now: float, downloaded: Downloaded) -> BuildReport:
     catalog = parse_documents(job["documents"])
     dataset = catalog.datasets[job["dataset"]]
     cache, target = Cache(Path(job["cache"])), Cache(Path(job["target"]))
     copy = Path(job["manifest_copy"])
-    manifest = parse_manifest(copy.read_bytes(), Path(job["manifest_path"]).name)
+    manifest = parse_manifest(copy.read_bytes(), manifest_at(job).name)
     part_ids = plan_parts(catalog, dataset.id, manifest).part_ids
     try:
-        report = _build_parts(job, catalog, dataset, manifest)
+        report = _build_parts(job, catalog, dataset, manifest, downloaded)
     except SegmentCorrupt as error:
         damaged = [one for one in part_ids if _is_damaged(target.part(dataset.id, one))]
         put_away(target, dataset.id, damaged, error.message, now)
-        report = _build_parts(job, catalog, dataset, manifest)
+        report = _build_parts(job, catalog, dataset, manifest, downloaded)
     counts = counts_of(dataset.guards, report.row_count, report.null_counts, report.duplicate_keys)
     save_counts(cache, dataset.id, manifest.digest, counts)
     # A snapshot that was served before is only built again: it was young enough in its time.
@@ -102,27 +118,39 @@ def _build(job: Mapping[str, Any], now: float) -> BuildReport:
 
 
 def _build_parts(
-    job: Mapping[str, Any], catalog: Catalog, dataset: Dataset, manifest: Manifest
+    job: Mapping[str, Any],
+    catalog: Catalog,
+    dataset: Dataset,
+    manifest: Manifest,
+    downloaded: Downloaded,
 ) -> BuildReport:
     """Write the missing parts; raises SegmentCorrupt when one they are made from is damaged."""
     target = Cache(Path(job["target"]))
     plan = plan_parts(catalog, dataset.id, manifest)
     targets = targets_of(plan, lambda part_id: target.part(dataset.id, part_id))
     targets.columns.parent.mkdir(parents=True, exist_ok=True)
-    tables: Iterable[pa.Table] = ()
-    if not targets.columns.exists():  # else the files are not needed, and may be gone
-        source, root = Path(job["manifest_path"]), Path(job["root"])
-        snapshot = open_snapshot(manifest, source, dataset, root=root, threads=job["threads"])
-        tables = snapshot.tables()
-    return build_segment(
-        tables,
-        served_columns(manifest, dataset),
-        dataset.tenant_column,
-        targets,
-        _facts(manifest),
-        unique=dataset.guards.unique,
-        threads=job["threads"],
-    )
+    facts, threads = _facts(manifest), job["threads"]
+    with ExitStack() as stack:
+        tables: Iterable[pa.Table] = ()
+        pinned: Mapping[Path, int] = {}
+        is_pinned = targets.files is None or targets.files.exists()
+        # Else the files are not needed, and may be gone.
+        if plan.is_remote_only or not (is_pinned and targets.columns.exists()):
+            source = stack.enter_context(opened_source(job, manifest, dataset, downloaded))
+            if plan.is_remote_only:
+                return build_remote(source, dataset, targets, facts, threads)
+            pinned = write_pinned(targets, facts, source)
+            tables = stack.enter_context(closing(source.tables()))
+        report = build_segment(
+            tables,
+            served_columns(manifest, dataset),
+            dataset.tenant_column,
+            targets,
+            facts,
+            unique=dataset.guards.unique,
+            threads=threads,
+        )
+    return replace(report, written_bytes={**report.written_bytes, **pinned})
 
 
 def _is_damaged(path: Path) -> bool:

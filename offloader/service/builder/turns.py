@@ -11,18 +11,31 @@ from contextlib import contextmanager
 from threading import Condition
 
 
+def _do_nothing() -> None:
+    return
+
+
 class Turns:
-    """Whose turn it is to build."""
+    """Whose turn it is to build; `on_quiet` is called when a turn ends and nobody waits."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._is_taken = False
+        self._waiting = 0
+        self.on_quiet: Callable[[], None] = _do_nothing
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return self._waiting > 0
 
     @contextmanager
     def turn(self) -> Iterator[Callable[[], None]]:
         """Wait for a turn; the block may call what it is given to pass the turn on early."""
         with self._changed:
+            self._waiting += 1
             self._changed.wait_for(lambda: not self._is_taken)
+            self._waiting -= 1
             self._is_taken = True
         has_passed = False
 
@@ -37,3 +50,5 @@ class Turns:
             yield pass_on
         finally:
             pass_on()
+            if not self._waiting:
+                self.on_quiet()

@@ -12,23 +12,24 @@ from offloader.catalog.compatibility import check_schema
 from offloader.errors import SnapshotError, SnapshotRefused, SourceUnavailable
 from offloader.service.cache import Cache
 from offloader.service.generation_document import kept_manifest
+from offloader.service.lookout import Lookout, Published, find_kept
 from offloader.service.reloader.attempts import Judged
 from offloader.service.reloader.decide import judge, needs_accept
-from offloader.service.reloader.look import Published, find_kept, look
 from offloader.service.reloader.task import Task
 from offloader.service.state import Snapshot
 
 
-def choose(task: Task, cache: Cache) -> Published | str:
+def choose(task: Task, lookout: Lookout) -> Published | str:
     """Return the snapshot to serve, or why there is none.
 
     Raises SnapshotRefused and SourceUnavailable.
     """
+    cache = lookout.cache
     if task.target is not None:
-        return _newer(task, cache) or kept(task, cache, task.target)
+        return _newer(task, lookout) or kept(task, cache, task.target)
     instead = _instead(task)
     try:
-        chosen = _named(task, cache)
+        chosen = _named(task, lookout)
     except SnapshotError as error:
         is_cold = task.known.active is None
         if instead is None or (is_cold and isinstance(error, SourceUnavailable)):
@@ -54,16 +55,16 @@ def kept(task: Task, cache: Cache, snapshot: Snapshot) -> Published:
     return Published(manifest, cache.manifest(task.name, digest))
 
 
-def _named(task: Task, cache: Cache) -> Published | str:
+def _named(task: Task, lookout: Lookout) -> Published | str:
     """Return what a pin names, else what the source does, or why that is not to be served."""
     active = task.known.active
     is_elsewhere = bool(task.pin) and (active is None or active.snapshot_id != task.pin)
-    pinned = _pinned(task, cache) if is_elsewhere else None
+    pinned = _pinned(task, lookout.cache) if is_elsewhere else None
     if pinned is not None:
         digest = pinned.manifest.digest
         is_accepted = digest == task.known.accepted
         return (not is_accepted and needs_accept(task.known, digest, task.quarantined)) or pinned
-    published = look(task.project, task.dataset, cache)
+    published = lookout.look(task.project, task.dataset)
     manifest = published.manifest
     try:
         verdict = judge(task.known, manifest, pin=task.pin, quarantined=task.quarantined)
@@ -76,12 +77,12 @@ def _named(task: Task, cache: Cache) -> Published | str:
     return verdict or published
 
 
-def _newer(task: Task, cache: Cache) -> Published | None:
+def _newer(task: Task, lookout: Lookout) -> Published | None:
     """Return what the source has, where it makes going back needless, and nobody waits for that."""
     if task.is_asked:
         return None
     with suppress(SnapshotError):
-        named = _named(task, cache)
+        named = _named(task, lookout)
         return None if isinstance(named, str) or _has_failed(task, named) else named
     return None
 

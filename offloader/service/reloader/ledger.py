@@ -14,8 +14,8 @@ from offloader.service import log
 from offloader.service.cache import Cache
 from offloader.service.composition import contracts_of
 from offloader.service.generation_document import entry_of, kept_manifest
+from offloader.service.lookout import find_kept
 from offloader.service.quarantine import Mark, marks, quarantined_parts
-from offloader.service.reloader.look import find_kept
 from offloader.service.reloader.status import Progress
 from offloader.service.reloader.task import Step
 from offloader.service.state import (

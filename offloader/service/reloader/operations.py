@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from offloader.errors import SourceUnavailable
 from offloader.service import log
 from offloader.service.actions import Action, Outcome, Result
-from offloader.service.cache import Cache
+from offloader.service.lookout import Lookout
 from offloader.service.quarantine import Mark, lift, mark
 from offloader.service.reloader.attempts import reason_of
 from offloader.service.reloader.operator import Allowed, Refusal, allow, audit
@@ -28,8 +28,8 @@ class Operation:
 class Operations:
     """The actions under way, by dataset. The reloader's own thread alone uses it."""
 
-    def __init__(self, cache: Cache, served_id: Callable[[str], str | None]) -> None:
-        self._cache = cache
+    def __init__(self, lookout: Lookout, served_id: Callable[[str], str | None]) -> None:
+        self._lookout = lookout
         self._served_id = served_id
         self._running: dict[str, Operation] = {}
         self._answers: list[tuple[Future[Result], Result]] = []
@@ -51,7 +51,7 @@ class Operations:
     def check(self, action: Action, task: Task) -> Allowed | Result:
         """Ask the rules, and the source where they need it. Runs in the pool."""
         try:
-            return allow(action, task, self._cache)
+            return allow(action, task, self._lookout)
         except Refusal as refusal:
             served = self._served_id(action.dataset)
             return Result("refused", refusal.message, refusal.code, refusal.hint, served, served)
@@ -67,11 +67,11 @@ class Operations:
         action, away = allowed.action, allowed.away
         try:
             if allowed.accepts:
-                lift(self._cache, action.dataset, allowed.accepts)
+                lift(self._lookout.cache, action.dataset, allowed.accepts)
             if away is not None:
                 digest = away.manifest_digest
                 made = Mark(away.snapshot_id, digest, action.reason, action.by, now)
-                mark(self._cache, action.dataset, made)
+                mark(self._lookout.cache, action.dataset, made)
         except (OSError, SourceUnavailable) as error:
             log.error("quarantine_not_written", dataset=action.dataset, reason=str(error))
             served, hint = self._served_id(action.dataset), "check the cache volume, then ask again"

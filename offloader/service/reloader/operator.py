@@ -9,8 +9,8 @@ from offloader.errors import SnapshotError
 from offloader.service import log
 from offloader.service.actions import Action, Result
 from offloader.service.cache import Cache
+from offloader.service.lookout import Lookout, find_kept
 from offloader.service.reloader.decide import needs_accept
-from offloader.service.reloader.look import find_kept, look
 from offloader.service.reloader.task import Task, Wish
 from offloader.service.state import DatasetState, Snapshot
 
@@ -39,24 +39,24 @@ class Allowed:
     has_work: bool = True
 
 
-def allow(action: Action, task: Task, cache: Cache) -> Allowed:
+def allow(action: Action, task: Task, lookout: Lookout) -> Allowed:
     """Return what an action means; `task` is what would be done for the dataset anyway.
 
     Raises Refusal when a rule forbids it, SnapshotError when the source must be asked and fails.
     """
     asked = replace(task, is_asked=True)
     if action.kind == "refresh":
-        return Allowed(action, asked, _newest(asked, cache) if action.accept else "")
+        return Allowed(action, asked, _newest(asked, lookout) if action.accept else "")
     if action.kind == "rollback":
         return _rollback(action, asked)
     if action.kind == "pin":
-        return _pin(action, asked, cache)
+        return _pin(action, asked, lookout.cache)
     if action.kind == "unpin":
-        return _unpin(action, asked, cache)
+        return _unpin(action, asked, lookout)
     if action.kind == "rebuild":
         active = _served(asked)
         return Allowed(action, replace(asked, wish="rebuild", target=active))
-    return _quarantine(action, asked, cache)
+    return _quarantine(action, asked, lookout.cache)
 
 
 def before_work(allowed: Allowed, known: DatasetState) -> DatasetState:
@@ -152,11 +152,11 @@ def _pin(action: Action, task: Task, cache: Cache) -> Allowed:
     return Allowed(action, replace(task, wish="pin", target=snapshot), digest)
 
 
-def _unpin(action: Action, task: Task, cache: Cache) -> Allowed:
+def _unpin(action: Action, task: Task, lookout: Lookout) -> Allowed:
     """Follow the source again. One that does not answer now is judged when it does."""
     _refuse_config_pin(task)
     try:
-        published = look(task.project, task.dataset, cache).manifest
+        published = lookout.look(task.project, task.dataset).manifest
     except SnapshotError:
         if action.accept:
             raise
@@ -183,8 +183,8 @@ def _quarantine(action: Action, task: Task, cache: Cache) -> Allowed:
     return Allowed(action, replace(task, wish="quarantine", target=previous), away=active)
 
 
-def _newest(task: Task, cache: Cache) -> str:
-    return look(task.project, task.dataset, cache).manifest.digest
+def _newest(task: Task, lookout: Lookout) -> str:
+    return lookout.look(task.project, task.dataset).manifest.digest
 
 
 def _served(task: Task) -> Snapshot:

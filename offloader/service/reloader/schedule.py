@@ -52,6 +52,8 @@ class Schedule:
         """
         name = dataset.id
         self._overtaken[name] = self.overtaken(name) + 1 if is_overtaken else 0
-        interval_seconds = dataset.refresh_interval_seconds or self._refresh_seconds
+        source = dataset.source
+        own_seconds = source.interval_seconds if source else dataset.refresh_interval_seconds
+        interval_seconds = own_seconds or self._refresh_seconds
         pause_seconds = back_off_seconds(attempt, interval_seconds, self._chance)
         self._due[name] = min(self._due[name], now + (0.0 if is_now else pause_seconds))

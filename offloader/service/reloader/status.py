@@ -11,7 +11,26 @@ from offloader.service.state import Attempt, DatasetState
 
 # Codes that say the source itself did not answer; every other failure was of what it gave.
 UNREACHABLE_CODES = frozenset(
-    {"manifest_missing", "manifest_unreadable", "source_unreadable", "source_slow"}
+    {
+        "address_private",
+        "bucket_missing",
+        "commit_missing",
+        "credentials_missing",
+        "listing_unsupported",
+        "manifest_missing",
+        "manifest_unreadable",
+        "object_cut_short",
+        "object_missing",
+        "ranges_unsupported",
+        "redirect_refused",
+        "source_slow",
+        "source_unreadable",
+        "store_busy",
+        "store_denied",
+        "store_unreachable",
+        "version_missing",
+        "wrong_region",
+    }
 )
 
 

@@ -71,7 +71,8 @@ def test_the_outcome_is_one_line_of_json(project: UsageProject, cache: Cache) ->
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
     assert outcome.pop("seconds") > 0
     assert outcome.pop("written_bytes") > 0
-    assert outcome == {"ok": True, "row_count": 30}
+    assert outcome.pop("peak_bytes") > 1 << 20
+    assert outcome == {"ok": True, "row_count": 30, "downloaded_bytes": 0, "download_seconds": 0}
 
 
 def test_a_refused_snapshot_is_refused_by_its_code(project: UsageProject, cache: Cache) -> None:

@@ -17,10 +17,10 @@ from offloader.service.reloader.attempts import (
     is_known_failure,
     reason_of,
 )
-from offloader.service.reloader.look import look
 from offloader.service.state import Attempt, DatasetState
 from tests.projects import UsageProject, usage_dataset, usage_project, write_yaml
 from tests.service.building import loaded
+from tests.service.looking import look
 
 
 @pytest.fixture

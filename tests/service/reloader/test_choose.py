@@ -14,6 +14,7 @@ from offloader.service.reloader.choose import choose
 from offloader.service.state import Attempt, DatasetState
 from tests.projects import write_yaml
 from tests.service.desk import Desk
+from tests.service.looking import lookout_of
 from tests.service.reloading import COLUMNS, dataset_document
 
 WIDE = [{"name": n, "type": t} for n, t in (*COLUMNS, ("plan", "VARCHAR"))]
@@ -27,7 +28,7 @@ def desk(tmp_path: Path) -> Desk:
 
 def chosen(desk: Desk, **changes: Any) -> str:
     """Return the id of the snapshot that is chosen, or why there is none."""
-    found = choose(replace(desk.task(), **changes), desk.story.cache)
+    found = choose(replace(desk.task(), **changes), lookout_of(desk.story.cache))
     if isinstance(found, str):
         return found
     assert found.copy == desk.story.cache.manifest("a", found.manifest.digest)
@@ -36,7 +37,7 @@ def chosen(desk: Desk, **changes: Any) -> str:
 
 def code(desk: Desk, **changes: Any) -> str:
     with pytest.raises(SnapshotError) as error:
-        choose(replace(desk.task(), **changes), desk.story.cache)
+        choose(replace(desk.task(), **changes), lookout_of(desk.story.cache))
     return error.value.code
 
 
@@ -116,7 +117,7 @@ def test_a_pinned_id_stands_for_what_was_served_under_it(desk: Desk) -> None:
     for minute in range(5, 15):
         desk.story.publish("a", "s1", minutes=minute)
         assert chosen(desk) == "s1"
-        found = choose(desk.task(), desk.story.cache)
+        found = choose(desk.task(), lookout_of(desk.story.cache))
         assert not isinstance(found, str)
         assert found.manifest.digest == desk.digest("s1")
     forget(desk, "s1")
@@ -128,7 +129,7 @@ def test_a_refusal_names_the_snapshot(desk: Desk) -> None:
     desk.known = DatasetState(desk.seen["s3"], desk.seen["s2"])
     desk.story.publish("a", "s4", minutes=1)
     with pytest.raises(Judged) as refused:
-        choose(desk.task(), desk.story.cache)
+        choose(desk.task(), lookout_of(desk.story.cache))
     assert refused.value.code == "watermark_older"
     assert refused.value.manifest.snapshot_id == "s4"
 
@@ -191,7 +192,7 @@ def test_a_dataset_that_lost_its_parts_waits_for_its_source(desk: Desk) -> None:
     desk.known = DatasetState(previous=desk.seen["s1"])
     desk.story.manifest("a").unlink()
     with pytest.raises(SourceUnavailable) as missing:
-        choose(desk.task(), desk.story.cache)
+        choose(desk.task(), lookout_of(desk.story.cache))
     assert missing.value.code == "manifest_missing"
 
 
@@ -202,4 +203,4 @@ def test_what_was_put_away_is_not_what_a_dataset_had(desk: Desk) -> None:
     assert chosen(desk) == "rolled_back"
     desk.story.manifest("a").write_bytes(b"{")
     with pytest.raises(SnapshotRefused):
-        choose(desk.task(), desk.story.cache)
+        choose(desk.task(), lookout_of(desk.story.cache))

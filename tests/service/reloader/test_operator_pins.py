@@ -9,11 +9,11 @@ import pytest
 
 from offloader.errors import SourceUnavailable
 from offloader.service.actions import Kind
-from offloader.service.reloader.look import look
 from offloader.service.reloader.operator import after_swap, before_work
 from offloader.service.state import DatasetState
 from tests.service.building import loaded
 from tests.service.desk import Desk
+from tests.service.looking import look
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from offloader.service.state import DatasetState
 from tests.catalog.manifests import parse, valid
 from tests.projects import usage_project
 from tests.service.building import loaded
+from tests.service.looking import lookout_of
 
 
 def outdated(folder: Path, kind: Kind, served_then: str) -> Result:
@@ -23,7 +24,7 @@ def outdated(folder: Path, kind: Kind, served_then: str) -> Result:
     project, cache = loaded(usage_project(folder / "project", rows=3).root), Cache(folder / "cache")
     cache.prepare()
     served = ["old"]
-    operations = Operations(cache, lambda _: served[0])
+    operations = Operations(lookout_of(cache), lambda _: served[0])
     task = Task("usage", project, DatasetState(), is_asked=True)
     answer: Future[Result] = Future()
     assert operations.begin(Action(kind, "usage", "tests"), answer, task)

@@ -8,11 +8,9 @@ from threading import Event
 import pytest
 
 from offloader.catalog.model import Dataset
-from offloader.service.cache import Cache
+from offloader.service.lookout import Lookout, Published
 from offloader.service.project import Project
-from offloader.service.reloader import choose as choose_module
 from offloader.service.reloader import work as work_module
-from offloader.service.reloader.look import Published, look
 from offloader.service.state import Attempt
 from tests.service.reloading import INTERVAL_SECONDS, Story, begun, begun_with_threads
 
@@ -70,20 +68,23 @@ def test_a_dataset_may_have_an_interval_of_its_own(
     assert story.main.committed_ids == {"a": "s2"}
 
 
-@pytest.mark.parametrize("module", [choose_module, work_module], ids=["first", "in its turn"])
+@pytest.mark.parametrize("answered", [0, 1], ids=["first", "in its turn"])
 def test_a_slow_look_delays_no_other_dataset(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: int
 ) -> None:
     """While the source of `a` does not answer, `b` is looked at, built and served."""
     monkeypatch.setattr(work_module, "STANDSTILL_SECONDS", 0.05)
     two, answers = begun_with_threads(tmp_path, monkeypatch, "a", "b"), Event()
+    real, looks = Lookout.look, 0
 
-    def slow(project: Project, dataset: Dataset, cache: Cache) -> Published:
+    def slow(lookout: Lookout, project: Project, dataset: Dataset) -> Published:
+        nonlocal looks
         if dataset.id == "a":
-            assert answers.wait(20)
-        return look(project, dataset, cache)
+            looks += 1
+            assert looks <= answered or answers.wait(20)
+        return real(lookout, project, dataset)
 
-    monkeypatch.setattr(module, "look", slow)
+    monkeypatch.setattr(Lookout, "look", slow)
     try:
         two.turn_until(lambda: two.main.committed_ids)
         assert two.main.committed_ids == {"b": "s1"}

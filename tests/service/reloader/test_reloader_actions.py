@@ -9,6 +9,7 @@ import pytest
 
 from offloader.errors import SnapshotRefused
 from offloader.service.actions import Result
+from offloader.service.lookout import Lookout
 from offloader.service.reloader.main_link import Refused
 from tests.service.reloading import BY, Story, begun
 
@@ -215,7 +216,7 @@ def test_an_error_nobody_foresaw_is_an_answer_too(
         raise ZeroDivisionError("oh")
 
     with monkeypatch.context() as patch:
-        patch.setattr("offloader.service.reloader.operator.look", broken)
+        patch.setattr(Lookout, "look", broken)
         result = one.act("unpin")
     assert (result.outcome, result.code) == ("failed", "internal")
     assert outcome(one.act("refresh"))[0] == "unchanged"

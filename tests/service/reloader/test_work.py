@@ -13,6 +13,7 @@ from offloader.service.cache import Cache
 from offloader.service.lease import lease
 from offloader.service.reloader import work as work_module
 from offloader.service.state import DatasetState
+from offloader.stores.access import Access
 from tests.service.workbench import Bench, code, found_id, leased
 
 KILLED = SourceUnavailable("builder_killed", "the builder ended", "give it more memory")
@@ -47,7 +48,8 @@ def test_the_builder_gets_everything_it_needs(bench: Bench) -> None:
         "cache": str(story.cache.root),
         "target": str(story.cache.root),
         "root": str(story.root),
-        "manifest_path": str(story.manifest("a")),
+        "manifest_at": str(story.manifest("a")),
+        "access": Access().as_document(),
         "manifest_copy": str(story.cache.manifest("a", bench.digest("s3"))),
         "previous_row_count": 0,
         "was_served": False,

@@ -9,17 +9,16 @@ import pytest
 
 from offloader.errors import SnapshotRefused, SourceUnavailable
 from offloader.service.cache import Cache
-from offloader.service.project import manifest_path
-from offloader.service.reloader.look import Published, find_kept, look
+from offloader.service.lookout import Published, find_kept
+from offloader.service.project import manifest_location
 from tests.projects import (
     UsageProject,
     publish,
-    usage_dataset,
     usage_project,
     usage_table,
-    write_yaml,
 )
 from tests.service.building import loaded
+from tests.service.looking import look
 
 
 @pytest.fixture
@@ -48,7 +47,8 @@ def test_a_look_keeps_a_copy_of_the_manifest(project: UsageProject, cache: Cache
 def test_a_manifest_lies_where_the_dataset_says(project: UsageProject) -> None:
     """The path is below the project's folder."""
     found = loaded(project.root)
-    assert manifest_path(found, found.catalog.datasets["usage"]) == project.manifest_path
+    location = manifest_location(found, found.catalog.datasets["usage"])
+    assert str(location) == str(project.manifest_path)
 
 
 def test_a_manifest_that_is_not_there_is_transient(project: UsageProject, cache: Cache) -> None:
@@ -71,15 +71,6 @@ def test_a_manifest_that_is_no_manifest_is_refused(
         looked(project, cache)
     assert refused.value.code == "manifest_invalid"
     assert list(cache.root.glob("manifests/*/*")) == []
-
-
-def test_a_manifest_in_a_bucket_is_refused_by_name(project: UsageProject, cache: Cache) -> None:
-    """What cannot be read yet says so."""
-    document = usage_dataset() | {"manifest": "s3://bucket/manifest.json"}
-    write_yaml(project.root / "datasets" / "usage.yml", document)
-    with pytest.raises(SnapshotRefused) as refused:
-        looked(project, cache)
-    assert refused.value.code == "source_unsupported"
 
 
 def test_a_manifest_behind_a_link_out_of_the_project_is_refused(
