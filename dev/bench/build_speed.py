@@ -96,15 +96,26 @@ def _offloader(folder: Path, made: Path, threads: int, *, has_texts: bool) -> di
     from offloader.segment.build import PartTargets, build_segment
     from offloader.segment.facts import SnapshotFacts
     from offloader.segment.row_text_spec import RowTextSpec
-    from offloader.sources.local import open_snapshot
     from offloader.sources.manifest_file import read_manifest
+    from offloader.sources.snapshot import open_snapshot
+    from offloader.stores.access import Access
+    from offloader.stores.location import Location
+    from offloader.stores.open import Stores
 
     shown = [column.name for column in COLUMNS if column.name != DATASET.tenant_column]
     texts = RowTextSpec(tuple((name, name) for name in shown), PATH)
     start = time.perf_counter()
     path = folder / "manifest.json"
     manifest = parse_manifest(read_manifest(path), path.name)
-    snapshot = open_snapshot(manifest, path, DATASET, root=folder, threads=threads)
+    snapshot = open_snapshot(
+        manifest,
+        Location("file", str(folder), path.name),
+        DATASET,
+        stores=Stores(Access()),
+        root=folder,
+        spool=folder,
+        threads=threads,
+    )
     report = build_segment(
         snapshot.tables(),
         snapshot.columns,

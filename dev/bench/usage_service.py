@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -44,6 +44,7 @@ _ENDPOINTS: dict[str, dict[str, Any]] = {
         "order_by": [{"column": "day", "dir": "asc"}],
     },
 }
+KINDS = tuple(_ENDPOINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +77,23 @@ class Service:
         return pids
 
 
-def write_project(root: Path, rows: int, datasets: int = 1) -> Path:
+def write_project(
+    root: Path, rows: int, datasets: int = 1, further_kinds: Collection[str] = KINDS
+) -> Path:
     """Write a public project over `rows` rows and return its root.
 
-    Further datasets are small; each has the same columns and endpoints of its own.
+    Further datasets are small; each has the same columns and endpoints of its own, of those kinds.
     """
     for folder in ("datasets", "endpoints"):
         (root / folder).mkdir(parents=True)
     _write(root / "offloader.yml", {"version": 1, "auth": "none"})
-    _write_dataset(root, "usage", rows)
+    _write_dataset(root, "usage", rows, KINDS)
     for number in range(1, datasets):
-        _write_dataset(root, f"usage_{number:03d}", _SMALL_ROWS)
+        _write_dataset(root, f"usage_{number:03d}", _SMALL_ROWS, further_kinds)
     return root
 
 
-def _write_dataset(root: Path, dataset: str, rows: int) -> None:
+def _write_dataset(root: Path, dataset: str, rows: int, kinds: Collection[str]) -> None:
     folder = root / f"{dataset}_data"
     folder.mkdir()
     publish(folder, rows, files=1 if rows == _SMALL_ROWS else 4, dataset=dataset)
@@ -100,8 +103,8 @@ def _write_dataset(root: Path, dataset: str, rows: int) -> None:
         "manifest": f"{folder.name}/manifest.json",
     }
     _write(root / "datasets" / f"{dataset}.yml", document)
-    for kind, query in _ENDPOINTS.items():
-        name = f"{dataset}_{kind}"
+    for kind in kinds:
+        name, query = f"{dataset}_{kind}", _ENDPOINTS[kind]
         filters = query.get("filters", [])
         endpoint = {
             "name": name,
@@ -116,21 +119,26 @@ def _write_dataset(root: Path, dataset: str, rows: int) -> None:
 
 @contextmanager
 def running(
-    project: Path,
+    project: Path | str,
     cache: Path,
     workers: int,
     settings: Mapping[str, str] | None = None,
     log: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """Start the service on ports of the kernel's choice, give it once ready, stop it.
 
-    `settings` are further variables without their prefix; `log` defaults to a file in the project.
+    `settings` are further variables without their prefix, `environ` others; `log` defaults to a
+    file beside the cache.
     """
-    log = log or project / "service.log"
+    log = log or cache.with_suffix(".log")
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "offloader.cli.main", "serve"],
-            env=_environment(project, cache, {"WORKERS": str(workers), **(settings or {})}),
+            env={
+                **_environment(project, cache, {"WORKERS": str(workers), **(settings or {})}),
+                **(environ or {}),
+            },
             stderr=stderr,
             start_new_session=True,
         )
@@ -174,7 +182,7 @@ def segment_bytes(cache: Path) -> int:
     return sum(path.stat().st_size for path in cache.glob("segments/*/*"))
 
 
-def _environment(project: Path, cache: Path, given: Mapping[str, str]) -> dict[str, str]:
+def _environment(project: Path | str, cache: Path, given: Mapping[str, str]) -> dict[str, str]:
     settings = {
         "CONFIG": str(project),
         "CACHE_DIR": str(cache),

@@ -45,7 +45,8 @@ _MAX_TOLD = 256
 class FaultProxy:
     """A running proxy; `seen` counts requests by kind, `targets` has them in order.
 
-    `hit` counts those to which a fault was applied.
+    `hit` counts those to which a fault was applied, `heard` is the last one's target and header
+    values.
     """
 
     upstream: tuple[str, int]
@@ -54,6 +55,7 @@ class FaultProxy:
     seen: Counter[Kind] = field(default_factory=Counter)
     targets: list[str] = field(default_factory=list)
     hit: int = 0
+    heard: bytes = b""
     _fault: Fault = NONE
     _left: int | None = None
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -171,6 +173,7 @@ class FaultProxy:
         with self._lock:
             self.seen[request.kind] += 1
             self.targets.append(f"{request.method} {request.target}")
+            self.heard = request.heard()
             if self._left == 0 or not self._fault.is_for(request.kind, request.target):
                 return NONE, self._ended
             if self._left is not None:

@@ -16,11 +16,14 @@ FILE_CODES: Mapping[str, str] = {
     "file_not_regular": "a folder or special file stands where a YAML file is expected",
     "file_too_large": "a YAML file is larger than 1 MiB",
     "file_name_invalid": "a file's name holds characters that cannot be shown",
-    "too_many_files": "a folder holds more than 1000 YAML files",
+    "too_many_files": "a folder holds more than 1000 YAML files, or a project in a bucket 500",
+    "too_many_objects": "more than 5000 objects lie under the prefix of a project in a bucket",
+    "project_too_large": "the files of a project in a bucket are larger than 32 MiB together",
+    "object_name_invalid": "an object's name could not be that of a file inside the project",
     "folder_missing": "datasets_dir or endpoints_dir is not a folder",
     "path_absolute": "a path is absolute; paths are relative to the project's root",
     "path_leaves_project": "a path or a link leads out of the project",
-    "location_unsupported": "the project stands where this command cannot read it",
+    "location_unsupported": "a project is not read from such a URL",
     "more_problems": "more than 1000 problems were found; the rest are not shown",
 }
 

@@ -102,7 +102,10 @@ def _dataset() -> Schema:
 def _source() -> Schema:
     properties = {
         "type": choice("The kind of source", dataset.SOURCE_TYPES),
-        "bucket": text("The bucket", pattern=whole(dataset.BUCKET_PATTERN)),
+        "bucket": text(
+            "The bucket: gs://name, s3://name, or a plain name, which is Google's",
+            pattern=whole(dataset.BUCKET_PATTERN),
+        ),
         "prefix": text("The folder in the bucket", maxLength=MAX_PATH_LENGTH),
         "interval_seconds": _interval("Seconds between looks at the bucket"),
     }

@@ -21,6 +21,7 @@ FORMATS = ("parquet", "csv")
 CHECKSUM_DIGITS = {"sha256": 64, "crc32c": 8, "md5": 32, "xxh3_128": 32}
 _FILE_KEYS = frozenset({"path", "format", "row_count", "size_bytes", *CHECKSUM_DIGITS})
 _URL = re.compile(r"(?:s3|gs)://[^/@?#]+/[^?#]+|https://[^/@]+/[^#]+")
+_SECRETS = re.compile(r"(?<=://)[^/]*@|\?.*", re.DOTALL)
 _NO_TYPE = ColumnType(Kind.VARCHAR)
 
 
@@ -84,7 +85,7 @@ def read_files(reader: Reader) -> tuple[ManifestFile, ...]:
         file = _read_file(entry, f"files[{index}]", reader)
         place = file.path if file.is_url else posixpath.normpath(file.path or ".")
         if file.path and place in seen:
-            message = f"{shown(file.path)} stands there twice: its rows would count twice"
+            message = f"{_told(file.path)} stands there twice: its rows would count twice"
             reader.problem(f"files[{index}].path", "duplicate_file", message, "list it once")
         seen.add(place)
         files.append(file)
@@ -132,8 +133,13 @@ def _read_path(reader: Reader) -> str:
     trouble = path_trouble(path)
     if trouble is None:
         return path
-    reader.problem("path", trouble, f"{shown(path)} is not allowed", _PATH_HINTS[trouble])
+    reader.problem("path", trouble, f"{_told(path)} is not allowed", _PATH_HINTS[trouble])
     return ""
+
+
+def _told(path: str) -> str:
+    """Return a path as problems may tell it: a URL without login and query, which are secret."""
+    return shown(_SECRETS.sub("", path) if "://" in path else path)
 
 
 def path_trouble(path: str) -> str | None:

@@ -17,7 +17,7 @@ from offloader.catalog.strict_json import shown
 from offloader.catalog.yaml_file import MAX_FILE_BYTES, YamlError, parse_yaml
 
 MAX_FILES = 1000
-_SUFFIXES = (".yml", ".yaml")
+PROJECT_SUFFIXES = (".yml", ".yaml")
 
 
 @dataclass(slots=True)
@@ -76,6 +76,11 @@ def fingerprint(root: Path) -> str:
     return digest.hexdigest()
 
 
+def is_project_file(name: str) -> bool:
+    """Tell whether a file of this name in a project's folder is one of its files."""
+    return name.endswith(PROJECT_SUFFIXES) and not name.startswith(".")
+
+
 def _refuse(files: ProjectFiles, file: str, code: str, message: str, hint: str) -> None:
     files.unread.add(file)
     files.problems.add(file, "", code, message, hint)
@@ -129,7 +134,7 @@ def _names(files: ProjectFiles, folder: str) -> list[str]:
         _refuse(files, folder, "folder_missing", "there is no such folder", "create it")
         return []
     try:
-        names = [entry.name for entry in path.iterdir() if _is_project_file(entry.name)]
+        names = [entry.name for entry in path.iterdir() if is_project_file(entry.name)]
     except OSError as error:
         _unreadable(files, folder, error)
         return []
@@ -140,10 +145,6 @@ def _names(files: ProjectFiles, folder: str) -> list[str]:
     return [
         str(PurePosixPath(folder) / name) for name in sorted(names) if _is_safe(files, folder, name)
     ]
-
-
-def _is_project_file(name: str) -> bool:
-    return name.endswith(_SUFFIXES) and not name.startswith(".")
 
 
 def _is_safe(files: ProjectFiles, folder: str, name: str) -> bool:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from offloader.catalog.documents import load_catalog
 from offloader.catalog.text_rules import nearest_hint
 from offloader.cli.explain_text import explanation_document, explanation_lines
-from offloader.errors import ConfigError, OffloaderError, Problem, RequestError, SnapshotError
+from offloader.cli.opened_project import access_of, open_project
+from offloader.errors import ConfigError, OffloaderError, RequestError, SnapshotError
 from offloader.settings.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> ArgumentParser:
     parser.add_argument("--tenant", help="the tenant of the key that calls")
     parser.add_argument(
         "--config",
-        help="the project's folder or its offloader.yml (default: OFFLOADER_CONFIG, else .)",
+        help="the project's folder, its offloader.yml, or a gs:// or s3:// prefix (default:"
+        " OFFLOADER_CONFIG, else .)",
     )
     parser.add_argument(
         "--cache-dir",
@@ -92,24 +93,17 @@ def run(args: Namespace, environ: Mapping[str, str] = os.environ) -> int:
 
 def _explained(args: Namespace, environ: Mapping[str, str]) -> Explanation:
     location = args.config or environ.get("OFFLOADER_CONFIG") or "."
-    if "://" in location:
-        message = "a project in a bucket cannot be explained from here"
-        hint = "copy it into a folder and name that with --config"
-        raise ConfigError([Problem("offloader.yml", "", "location_unsupported", message, hint)])
-    path = Path(location)
-    catalog, documents = load_catalog(path)
-    endpoint = catalog.endpoints.get(args.endpoint)
+    project = open_project(location, environ)
+    endpoints = project.catalog.endpoints
+    endpoint = endpoints.get(args.endpoint)
     if endpoint is None:
         message = f"the project has no endpoint {args.endpoint}"
-        raise OffloaderError(
-            "unknown_endpoint", message, nearest_hint(args.endpoint, [*catalog.endpoints])
-        )
+        raise OffloaderError("unknown_endpoint", message, nearest_hint(args.endpoint, [*endpoints]))
+    if endpoint.serving_mode == "remote_scan":
+        message = f"{endpoint.name} reads the snapshot's files at each request: it has no paths"
+        raise OffloaderError("endpoint_is_remote", message, "see docs/object-stores.md")
     _check_tenant(endpoint, args.tenant)
-    # Imported late: other commands, and wrong calls, need none of it.
-    from offloader.service.project import Project
-
-    root = path if path.is_dir() else path.parent
-    return _answered(args, environ, Project(root.absolute(), documents, catalog), endpoint)
+    return _answered(args, environ, project, endpoint)
 
 
 def _check_tenant(endpoint: Endpoint, tenant: str | None) -> None:
@@ -125,6 +119,7 @@ def _answered(
     args: Namespace, environ: Mapping[str, str], project: Project, endpoint: Endpoint
 ) -> Explanation:
     """Open the dataset, answer the request and explain it."""
+    # Imported late: other commands, and wrong calls, need none of it.
     from offloader.query.explain import explain
     from offloader.query.params import bind, parse_query
     from offloader.query.plan import compile_plan
@@ -144,6 +139,7 @@ def _answered(
             dataset,
             Cache(root),
             Path(scratch),
+            access_of(environ),
             threads=len(os.sched_getaffinity(0)),
             on_build=tell,
         )

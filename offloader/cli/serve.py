@@ -6,11 +6,18 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from offloader.catalog.documents import load_catalog
 from offloader.errors import ConfigError, OffloaderError, Problem, StartError
+from offloader.service.config.place import config_place
 from offloader.settings.resources import cpu_count, memory_bytes
 from offloader.settings.settings import Settings, read_settings
+from offloader.stores.access import Access
+from offloader.stores.location import Location
+
+if TYPE_CHECKING:
+    from offloader.web.signals import Signals
 
 MAIN_BYTES = 128 << 20
 WORKER_BYTES = 48 << 20
@@ -60,18 +67,15 @@ def check_memory(settings: Settings, memory: int) -> None:
 
 
 def _serve(settings: Settings, cpus: int) -> None:
-    if "://" in settings.config:
-        hint = "mount the project and name its folder"
-        message = "a project in a bucket cannot be served yet"
-        raise ConfigError(
-            [Problem("environment", "OFFLOADER_CONFIG", "location_unsupported", message, hint)]
-        )
     # No process does linear algebra: threads for it only make every start slower and larger.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from offloader.web.signals import Signals
 
     signals = Signals()
     signals.take()
+    place = config_place(settings.config)
+    if place is not None:
+        _serve_bucket(settings, place, signals, cpus)
     location = Path(settings.config).absolute()  # links stay: a mounted config swaps them
     catalog, documents = load_catalog(location)
     # Imported late: a wrong setting is told in a tenth of a second.
@@ -82,6 +86,22 @@ def _serve(settings: Settings, cpus: int) -> None:
     log.configure_logging(settings.log_level, settings.log_format)
     root = location if location.is_dir() else location.parent
     serve(settings, Project(root, documents, catalog), signals, threads=cpus)
+
+
+def _serve_bucket(settings: Settings, place: Location, signals: Signals, cpus: int) -> NoReturn:
+    """Fetch the project in a process of its own, while the server is imported; then serve it."""
+    from offloader.service import log
+    from offloader.service.cache import Cache
+    from offloader.service.config.boot import Fetching
+
+    log.configure_logging(settings.log_level, settings.log_format)
+    cache = Cache(settings.cache_dir)
+    cache.prepare()
+    fetching = Fetching(place, Access.of(settings), cache)
+    from offloader.web.serve import serve
+
+    project, origin = fetching.project()
+    serve(settings, project, signals, threads=cpus, origin=origin)
 
 
 def _show(problems: tuple[Problem, ...]) -> None:

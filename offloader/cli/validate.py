@@ -7,17 +7,25 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from offloader.catalog.documents import load_catalog
-from offloader.catalog.manifest import parse_manifest
-from offloader.catalog.model import Catalog
+from offloader.catalog.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from offloader.catalog.model import Catalog, Dataset
+from offloader.cli.opened_project import access_of, open_project
 from offloader.cli.wording import plural
 from offloader.errors import ConfigError, OffloaderError, Problem
 from offloader.segment.scan_warnings import scan_warnings
-from offloader.sources.manifest_file import read_manifest, resolve_manifest
+from offloader.service.project import Project, manifest_location
+from offloader.sources.manifest_file import read_manifest
+from offloader.stores.download import read_whole
+from offloader.stores.open import Stores
+from offloader.stores.patient import Patience
+
+MANIFESTS_AT_ONCE = 8
+MANIFEST_PATIENCE = Patience(attempts=2, deadline_seconds=5.0)
 
 Problems = Sequence[Problem]
 
@@ -33,7 +41,8 @@ def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> ArgumentParser:
     parser.add_argument(
         "path",
         nargs="?",
-        help="the project's folder or its offloader.yml (default: OFFLOADER_CONFIG, else .)",
+        help="the project's folder, its offloader.yml, or a gs:// or s3:// prefix (default:"
+        " OFFLOADER_CONFIG, else .)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
@@ -46,7 +55,7 @@ def run(args: Namespace, environ: Mapping[str, str] = os.environ) -> int:
     stdout: `{"ok", "problems", "warnings", "datasets", "endpoints", "keys"}`.
     """
     location = args.path or environ.get("OFFLOADER_CONFIG") or "."
-    catalog, problems, warnings = _check(location)
+    catalog, problems, warnings = _check(location, environ)
     if args.json:
         print(json.dumps(_report(catalog, problems, warnings)))
     else:
@@ -58,29 +67,44 @@ def run(args: Namespace, environ: Mapping[str, str] = os.environ) -> int:
     return 0 if catalog else 2
 
 
-def _check(location: str) -> tuple[Catalog | None, Problems, Problems]:
+def _check(location: str, environ: Mapping[str, str]) -> tuple[Catalog | None, Problems, Problems]:
     """Return the catalog, problems and warnings; no catalog when there is a problem."""
-    if "://" in location:
-        message = "a project in a bucket cannot be checked from here"
-        hint = "copy it into a folder and name that folder"
-        return None, [Problem("offloader.yml", "", "location_unsupported", message, hint)], ()
-    path = Path(location)
     try:
-        catalog, documents = load_catalog(path)
+        project = open_project(location, environ)
+        return project.catalog, (), _warnings(project, environ)
     except ConfigError as error:
         return None, error.problems, ()
-    return catalog, (), _warnings(path if path.is_dir() else path.parent, catalog, documents)
 
 
-def _warnings(root: Path, catalog: Catalog, documents: Mapping[str, Any]) -> Problems:
+def _warnings(project: Project, environ: Mapping[str, str]) -> Problems:
     """Return what works but reads every row; snapshots that cannot be read are taken as large."""
-    files = {document["name"]: file for file, document in documents["endpoints"].items()}
-    row_counts = {}
-    for dataset in catalog.datasets.values():
-        with suppress(OffloaderError):
-            path = resolve_manifest(root, dataset.manifest or "")
-            row_counts[dataset.id] = parse_manifest(read_manifest(path), path.name).row_count
-    return scan_warnings(catalog, files, row_counts)
+    files = {document["name"]: file for file, document in project.documents["endpoints"].items()}
+    datasets = project.catalog.datasets.values()
+    stores = Stores(access_of(environ), MANIFEST_PATIENCE) if project.base is not None else None
+    with ThreadPoolExecutor(MANIFESTS_AT_ONCE) as pool:
+        counts = pool.map(partial(_row_count, project, stores), datasets)
+        found = zip(project.catalog.datasets, counts, strict=True)
+        row_counts = {name: count for name, count in found if count is not None}
+    return scan_warnings(project.catalog, files, row_counts)
+
+
+def _row_count(project: Project, stores: Stores | None, dataset: Dataset) -> int | None:
+    """Return the rows of the published snapshot, None when that cannot be told.
+
+    Without `stores` no network is asked: a project in a folder is checked without one.
+    """
+    if dataset.source is not None:
+        return None
+    with suppress(OffloaderError):
+        location = manifest_location(project, dataset)
+        if not location.is_remote:
+            raw = read_manifest(Path(str(location)))
+        elif stores is None:
+            return None
+        else:
+            _, raw = read_whole(stores.at(location), location.key, MAX_MANIFEST_BYTES)
+        return parse_manifest(raw, location.name).row_count
+    return None
 
 
 def _report(catalog: Catalog | None, problems: Problems, warnings: Problems) -> dict[str, object]:

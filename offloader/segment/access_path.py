@@ -15,6 +15,7 @@ from offloader.catalog.manifest import Manifest
 from offloader.catalog.model import Column, Dataset, Endpoint
 from offloader.segment.layout import FORMAT_VERSION, digest_of
 from offloader.segment.path_choice import PathSpec, choose_paths
+from offloader.segment.remote_files import files_part_id
 from offloader.segment.row_text_spec import RowTextSpec, derive_row_texts, row_text_part_id
 
 __all__ = ["PartPlan", "PathSpec", "columns_part_id", "derive_paths", "parts_of", "path_part_id"]
@@ -22,17 +23,24 @@ __all__ = ["PartPlan", "PathSpec", "columns_part_id", "derive_paths", "parts_of"
 
 @dataclass(frozen=True, slots=True)
 class PartPlan:
-    """The parts one segment consists of: the ids of columns, of each path, of each row text."""
+    """The parts one segment consists of: the ids of columns, of each path, of each row text.
+
+    `files_id` is that of the files part, which there is when an endpoint reads the snapshot's
+    files. If all do, `is_remote_only`: the columns part holds no rows, and there are no others.
+    """
 
     columns_id: str
     paths: tuple[tuple[PathSpec, str], ...]
     texts: tuple[tuple[RowTextSpec, str], ...] = ()
+    files_id: str | None = None
+    is_remote_only: bool = False
 
     @property
     def part_ids(self) -> list[str]:
-        """Return the ids of all parts: columns first, then paths, then row texts."""
+        """Return the ids of all parts: columns first, then paths, then row texts, then files."""
         paths, texts = ([part_id for _, part_id in parts] for parts in (self.paths, self.texts))
-        return [self.columns_id, *paths, *texts]
+        files = [] if self.files_id is None else [self.files_id]
+        return [self.columns_id, *paths, *texts, *files]
 
 
 def derive_paths(
@@ -47,13 +55,20 @@ def derive_paths(
 
 
 def columns_part_id(
-    manifest_digest: str, columns: Sequence[Column], tenant_column: str | None
+    manifest_digest: str,
+    columns: Sequence[Column],
+    tenant_column: str | None,
+    *,
+    is_empty: bool = False,
 ) -> str:
-    """Return the id of a columns part: xxh3-128 hex of what its bytes follow from."""
+    """Return the id of a columns part: xxh3-128 hex of what its bytes follow from.
+
+    One that `is_empty` has the columns and no rows.
+    """
     return digest_of(
         {
             "format": FORMAT_VERSION,
-            "part": "columns",
+            "part": "columns without rows" if is_empty else "columns",
             "manifest": manifest_digest,
             "columns": [[c.name, str(c.type)] for c in columns],
             "tenant_column": tenant_column,
@@ -86,10 +101,16 @@ def parts_of(dataset: Dataset, endpoints: Iterable[Endpoint], manifest: Manifest
     columns = served_columns(manifest, dataset)
     tenant = dataset.tenant_column
     endpoints = tuple(endpoints)
+    are_remote = [endpoint.serving_mode == "remote_scan" for endpoint in endpoints]
+    files_id = files_part_id(dataset, manifest.digest) if any(are_remote) else None
+    if files_id is not None and all(are_remote):
+        empty_id = columns_part_id(manifest.digest, columns, tenant, is_empty=True)
+        return PartPlan(empty_id, (), (), files_id, is_remote_only=True)
     paths = derive_paths(dataset, endpoints, manifest.row_count)
     texts = derive_row_texts(dataset, endpoints, [path.columns for path in paths])
     return PartPlan(
         columns_part_id(manifest.digest, columns, tenant),
         tuple((p, path_part_id(manifest.digest, columns, tenant, p)) for p in paths),
         tuple((t, row_text_part_id(manifest.digest, columns, tenant, t)) for t in texts),
+        files_id,
     )

@@ -29,11 +29,15 @@ from offloader.segment.row_text_spec import RowTextSpec
 
 @dataclass(frozen=True, slots=True)
 class PartTargets:
-    """Where each part of a segment belongs; a file that exists already is used, not rebuilt."""
+    """Where each part of a segment belongs; a file that exists already is used, not rebuilt.
+
+    `files` is for who knows where the snapshot's files lie: `build_segment` leaves it alone.
+    """
 
     columns: Path
     paths: tuple[tuple[PathSpec, Path], ...] = ()
     texts: tuple[tuple[RowTextSpec, Path], ...] = ()
+    files: Path | None = None
 
 
 def targets_of(plan: PartPlan, place: Callable[[str], Path]) -> PartTargets:
@@ -42,6 +46,7 @@ def targets_of(plan: PartPlan, place: Callable[[str], Path]) -> PartTargets:
         place(plan.columns_id),
         tuple((spec, place(part_id)) for spec, part_id in plan.paths),
         tuple((spec, place(part_id)) for spec, part_id in plan.texts),
+        None if plan.files_id is None else place(plan.files_id),
     )
 
 

@@ -123,10 +123,10 @@ def _prepare(column: Column, found: Physical, order: Positions | None) -> _Prepa
         valid = found.valid if order is None else found.valid.take(order)
         buffers.append(("valid", np.uint8, (np.packbits(valid, bitorder="little"),)))
     buffers += [(suffix, array.dtype, (array,)) for suffix, array in found.dictionary]
-    return _Prepared(column, found.null_count, _reach(column, found), tuple(buffers))
+    return _Prepared(column, found.null_count, reach_of(column, found), tuple(buffers))
 
 
-def _reach(column: Column, found: Physical) -> int | None:
+def reach_of(column: Column, found: Physical) -> int | None:
     """Return the greatest distance of a value from 0, where sums are sums of 64-bit integers."""
     values = found.values
     if column.type.kind not in SUMMED_AS_INTEGERS or values is None or values.dtype.kind != "i":

@@ -17,6 +17,7 @@ from offloader.segment.dictionary import DecimalDictionary, Dictionary, Texts
 from offloader.segment.layout import Buffer, corrupt, read_descriptor, sections
 from offloader.segment.path_tail import TailColumn
 from offloader.segment.path_view import KeyColumn, PathView
+from offloader.segment.remote_files import RemoteFiles, open_files
 from offloader.segment.row_texts import RowTexts, SkippedRowTexts, open_row_texts
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "DecimalDictionary",
     "Dictionary",
     "PathView",
+    "RemoteFiles",
     "RowTexts",
     "Segment",
     "SkippedRowTexts",
@@ -107,7 +109,8 @@ class Segment:
     """One snapshot of one dataset, open for reading.
 
     `watermark` and `created_at` are microseconds since the epoch. `ordinal` (uint32, shape
-    (row_count,)) is each base row's number in the source, or None when they are the same.
+    (row_count,)) is each base row's number in the source, or None when they are the same. `files`
+    is there when an endpoint reads them; if all do, there are no rows.
     """
 
     dataset: str
@@ -122,12 +125,18 @@ class Segment:
     ordinal: npt.NDArray[np.uint32] | None
     texts: tuple[RowTexts, ...] = ()
     skipped_texts: tuple[SkippedRowTexts, ...] = ()
+    files: RemoteFiles | None = None
+
+    @property
+    def is_remote_only(self) -> bool:
+        """Whether the rows are in the files alone."""
+        return self.files is not None and self.row_count < self.files.row_count
 
 
 def open_segment(columns_part: Buffer, other_parts: Sequence[Buffer] = ()) -> Segment:
     """Map the parts of one segment; the buffers must outlive what is returned.
 
-    The other parts are access paths and row texts, in any order; each says which it is.
+    The other parts are access paths, row texts and files, in any order; each says which it is.
 
     Checks headers, bounds and that the parts belong together, not the buffers' checksums: `verify`
     does that once, when a part is loaded. Raises SegmentCorrupt.
@@ -150,6 +159,7 @@ def open_segment(columns_part: Buffer, other_parts: Sequence[Buffer] = ()) -> Se
             ordinal=arrays.get("ordinal"),
             texts=tuple(one for one in others if isinstance(one, RowTexts)),
             skipped_texts=tuple(one for one in others if isinstance(one, SkippedRowTexts)),
+            files=next((one for one in others if isinstance(one, RemoteFiles)), None),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise corrupt("descriptor", "it does not describe a columns part") from error
@@ -199,14 +209,17 @@ def _dictionary(
 
 def _other(
     part: Buffer, columns_head: Mapping[str, Any], columns: Mapping[str, ColumnView]
-) -> PathView | RowTexts | SkippedRowTexts:
+) -> PathView | RowTexts | SkippedRowTexts | RemoteFiles:
     head = read_descriptor(part)
     kind = head["kind"]
-    for fact in ("manifest_digest", "row_count", "tenant_column"):
+    facts = ("manifest_digest", "row_count", "tenant_column")
+    for fact in facts[:1] if kind == "files" else facts:
         if head[fact] != columns_head[fact]:
             raise corrupt("descriptor", f"a {kind} part is of another segment ({fact} differs)")
     try:
         arrays = _views(part, head)
+        if kind == "files":
+            return open_files(head, arrays)
         if kind == "path":
             return _path(head, arrays, columns)
         if kind == "row_texts":

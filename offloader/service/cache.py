@@ -7,6 +7,7 @@ Below its folder:
     manifests/<dataset>/<manifest digest>.counts    what its guards are checked against
     quarantine/<dataset>/<part id>.<time>           a damaged part, and beside it `….reason`
     quarantine/<dataset>/<manifest digest>.snapshot a snapshot that must not be served, and why
+    config/<digest>/…                               revisions of a project in a bucket
     state.json, state.<n>.json                      what instance 0, and n, serves and has tried
     instances/<n>.lock                              locked while instance n lives
     leases/<name>                                   files that a living process needs

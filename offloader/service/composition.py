@@ -39,16 +39,26 @@ class Composition:
 
 
 def contracts_of(documents: Documents) -> Documents:
-    """Return what of the documents may lie on the cache volume: no key's hash, but its grants."""
-    contracts = {name: documents[name] for name in ("project", "datasets", "endpoints")}
-    return {**contracts, "grants": _grants_of(documents)}
+    """Return what of the documents may lie on the cache volume: no key's hash, but its grants.
+
+    Of a manifest's https:// URL the query is left out: it may be a signature.
+    """
+    contracts = {name: documents[name] for name in ("project", "endpoints")}
+    datasets = {file: _unsigned(document) for file, document in documents["datasets"].items()}
+    return {**contracts, "datasets": datasets, "grants": _grants_of(documents)}
 
 
 def dataset_contract(documents: Documents, dataset: str) -> Documents:
     """Return one dataset's document and its endpoints' documents, without their files' names."""
-    datasets = [d for d in documents.get("datasets", {}).values() if d["id"] == dataset]
+    datasets = [_unsigned(d) for d in documents.get("datasets", {}).values() if d["id"] == dataset]
     endpoints = {e["name"]: e for e in _endpoints_of(documents, [dataset]).values()}
     return {"datasets": datasets, "endpoints": endpoints}
+
+
+def _unsigned(dataset: Documents) -> Documents:
+    manifest = dataset.get("manifest", "")
+    is_url = manifest.startswith("https://")
+    return {**dataset, "manifest": manifest.partition("?")[0]} if is_url else dataset
 
 
 def compose(

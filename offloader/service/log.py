@@ -46,7 +46,7 @@ def error(name: str, **fields: object) -> None:
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": _moment(record.created),
+            "time": moment(record.created),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "process": record.process,
@@ -62,15 +62,16 @@ class _TextLines(logging.Formatter):
         fields = getattr(record, "fields", {})
         pairs = "".join(f" {name}={_shown(value)}" for name, value in fields.items())
         level = "" if record.levelno == logging.INFO else f" {record.levelname.lower()}"
-        line = f"{_moment(record.created)[11:19]}{level} {record.getMessage()}{pairs}"
+        line = f"{moment(record.created)[11:19]}{level} {record.getMessage()}{pairs}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
 
 
-def _moment(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def moment(seconds: float) -> str:
+    """Return a time, seconds since the epoch, as log lines tell it: UTC, to the millisecond."""
+    found = datetime.fromtimestamp(seconds, UTC)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _shown(value: object) -> str:

@@ -27,6 +27,7 @@ BUCKETS_SECONDS = (
     0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 )  # fmt: skip
 CACHE_RESULTS = ("hit", "miss", "off")
+FAILED_SCANS = ("unavailable", "changed", "timeout", "too_large")
 
 _BUCKETS_NS = tuple(int(bound * 1e9) for bound in BUCKETS_SECONDS)
 _STATUS_AT = {status: index for index, status in enumerate(STATUSES)}
@@ -36,7 +37,9 @@ _BUCKET = _OTHER_STATUS + 1
 _SUM = _BUCKET + len(BUCKETS_SECONDS) + 1
 _ROWS = _SUM + 1
 _CACHE = _ROWS + 1
-COUNTERS = 40
+_BYTES = _CACHE + len(CACHE_RESULTS)
+_FAILED = _BYTES + 1
+COUNTERS = 48
 _HEAD_WORDS = 8
 _SLOT_WORDS = _HEAD_WORDS + COUNTERS * MAX_COUNTED_ENDPOINTS
 
@@ -81,6 +84,17 @@ class Counts:
     def rows_scanned(self) -> int:
         """Rows that queries looked at."""
         return self._words[_ROWS]
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that queries read from stores."""
+        return self._words[_BYTES]
+
+    def failed_scans(self) -> Iterator[tuple[str, int]]:
+        """Yield why scans of files failed with their counts, where there is one."""
+        for index, reason in enumerate(FAILED_SCANS):
+            if self._words[_FAILED + index]:
+                yield reason, self._words[_FAILED + index]
 
     def cache_results(self) -> Iterator[tuple[str, int]]:
         """Yield `hit`, `miss` and `off` with their counts, where there is one."""
@@ -164,3 +178,11 @@ class WorkerCounters:
             words[start + _ROWS] += rows_scanned
         if cache:
             words[start + _CACHE + _CACHE_AT[cache]] += 1
+
+    def count_bytes_read(self, row: int, count: int) -> None:
+        """Count bytes that a query read from a store."""
+        self._words[row * COUNTERS + _BYTES] += count
+
+    def count_failed_scan(self, row: int, reason: str) -> None:
+        """Count a scan of files that failed, for one of FAILED_SCANS."""
+        self._words[row * COUNTERS + _FAILED + FAILED_SCANS.index(reason)] += 1

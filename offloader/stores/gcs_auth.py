@@ -22,7 +22,7 @@ from offloader.settings.secrets import read_secret
 from offloader.stores.access import Access
 from offloader.stores.store import StoreDenied, StoreFailed
 
-CONNECTIONS = 96
+CONNECTIONS = 96  # as many as look, download and answer operators at once
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 

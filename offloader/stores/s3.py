@@ -120,7 +120,7 @@ class S3Store:
         self, answer: Mapping[str, Any], found: StoredObject, start: int, wanted: int
     ) -> None:
         """Raise unless this is the answer: of this version, and of the range asked for."""
-        if answer.get("ETag") != found.version:
+        if answer["ETag"] != found.version:
             raise changed(self.url, found.key)
         asked = f"bytes {start}-{start + wanted - 1}/{found.size_bytes}"
         said = answer.get("ContentRange")

@@ -11,7 +11,7 @@ from botocore.session import Session
 from offloader.stores.access import Access
 from offloader.stores.store import StoreDenied
 
-CONNECTIONS = 96
+CONNECTIONS = 96  # as many as look, download and answer operators at once
 # AWS finds a bucket's region from any other; compatible stores mostly take this one.
 _REGION = "us-east-1"
 
@@ -28,12 +28,14 @@ def open_client(access: Access, seconds: tuple[float, float]) -> Any:
         session.set_credentials(access.s3_key_id, access.s3_secret, access.s3_session_token)
     if access.s3_auth != "none" and session.get_credentials() is None:
         raise no_credentials()
-    return session.create_client(
+    client = session.create_client(
         "s3",
         region_name=access.s3_region or session.get_config_variable("region") or _REGION,
         endpoint_url=access.s3_endpoint,
         config=_config(access),
     )
+    client.meta.events.register_first("needs-retry.s3", _redirected_once)
+    return client
 
 
 def no_credentials() -> StoreDenied:
@@ -43,6 +45,15 @@ def no_credentials() -> StoreDenied:
         " for a public bucket set OFFLOADER_S3_AUTH=none"
     )
     return StoreDenied("credentials_missing", "there are no AWS credentials for s3://", hint)
+
+
+def _redirected_once(request_dict: Any, operation: Any, **_: Any) -> None:
+    """Keep botocore from asking for a bucket's region again because of what that question brought.
+
+    It does so without end where every answer is a redirect, as of a proxy that wants a login.
+    """
+    if operation.name == "HeadBucket":
+        request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _patience(seconds: tuple[float, float]) -> Config:

@@ -92,7 +92,7 @@ def _answered(url: str, key: str, call: Call, error: Any) -> SourceUnavailable:
     status, headers = int(meta.get("HTTPStatusCode", 0)), meta.get("HTTPHeaders", {})
     if error.operation_name.startswith(_TOKEN_OPERATIONS) and status < 500:
         return denied(url, "get credentials for it")
-    if code in _WRONG_REGION or status in (301, 307):
+    if code in _WRONG_REGION or status == 301:
         return _wrong_region(url)
     if status == 404:
         return _not_found(url, key, call, code)

@@ -35,6 +35,8 @@ class Record:
         row = generation.rows.get(endpoint, 0) if generation is not None else 0
         status = answer.status
         self._counters.count(row, status, duration_ns, answer.rows_scanned, answer.cache)
+        if answer.bytes_read:
+            self._counters.count_bytes_read(row, answer.bytes_read)
         if status < self._logged_from:
             return
         log.event(

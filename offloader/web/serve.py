@@ -18,6 +18,7 @@ from sanic.worker.loader import AppLoader
 from offloader.errors import StartError
 from offloader.service import log
 from offloader.service.cache import Cache
+from offloader.service.config.boot import Origin
 from offloader.service.instance import claim, inherit
 from offloader.service.main.memory import load_first_generation
 from offloader.service.project import Project
@@ -36,8 +37,15 @@ from offloader.web.supervisor import Supervisor
 BACKLOG = 1024
 
 
-def serve(settings: Settings, project: Project, signals: Signals, *, threads: int) -> NoReturn:
-    """Serve until a signal ends the process.
+def serve(
+    settings: Settings,
+    project: Project,
+    signals: Signals,
+    *,
+    threads: int,
+    origin: Origin | None = None,
+) -> NoReturn:
+    """Serve until a signal ends the process; `origin` is of a project in a bucket.
 
     Raises StartError (`port_in_use`, `port_not_allowed`, `cache_not_writable`, `cache_full`)
     before anything is loaded.
@@ -54,7 +62,9 @@ def serve(settings: Settings, project: Project, signals: Signals, *, threads: in
     memory.server.start()
     address = memory.server.address
     setup = Setup(settings, address, make_mailboxes(settings.workers))
-    reloader = ReloaderSetup(settings, project, address, instance.state, instance.number, threads)
+    reloader = ReloaderSetup(
+        settings, project, address, instance.state, instance.number, threads, origin
+    )
     loader = AppLoader(factory=partial(make_apps, setup))
     api = loader.load()
     shared: dict[str, Any] = {"workers": settings.workers, "backlog": BACKLOG, "motd": False}

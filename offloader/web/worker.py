@@ -16,7 +16,8 @@ from offloader.service.worker.answer import Query, Response
 from offloader.service.worker.attachment import Attachment
 from offloader.service.worker.cost import is_quick
 from offloader.service.worker.generation import Generation
-from offloader.service.worker.refusals import busy
+from offloader.service.worker.refusals import ScanRefused, busy, scan_timeout
+from offloader.service.worker.remote_scan import SCAN_SECONDS, RemoteScans
 from offloader.service.worker.response_cache import ResponseCache
 from offloader.service.worker.single_flight import SingleFlight
 from offloader.settings.settings import Settings
@@ -24,6 +25,7 @@ from offloader.shared.attach import allow_many_descriptors
 from offloader.shared.control import Word
 from offloader.shared.mailbox import Mailbox
 from offloader.shared.slots import Head
+from offloader.stores.access import Access
 from offloader.web.spread import Spread
 
 ATTACH_SECONDS = 25.0
@@ -50,8 +52,11 @@ class Worker:
         self._scans = ThreadPoolExecutor(settings.scan_concurrency, thread_name_prefix="scan")
         most_runs = settings.scan_concurrency * (1 + WAITING_PER_SCAN)
         self._flights = SingleFlight[Response](most_runs, most_runs * CALLERS_PER_SCAN, busy)
+        # Of their own: a store that hangs must not hold up what is in shared memory.
+        self._remote_flights = SingleFlight[Response](most_runs, most_runs * CALLERS_PER_SCAN, busy)
+        self._remote = RemoteScans(Access.of(settings), settings.scan_concurrency)
         number = worker_number(os.environ.get("SANIC_WORKER_NAME", ""))
-        self.attachment = Attachment(address, number, _end)
+        self.attachment = Attachment(address, number, _end, self._remote.prepare)
         self.cache = ResponseCache(settings.response_cache_bytes)
         self.counters = self.attachment.counters
         self.head = self.attachment.head
@@ -95,6 +100,8 @@ class Worker:
         Equal ones at the same time are run once. Raises RequestError 503 `busy` when the pool and
         its queue are full.
         """
+        if query.is_remote:
+            return await self._finish_remote(generation, query)
         if is_quick(query):
             return query.finish()
         run = partial(self._scan, generation, query)
@@ -104,6 +111,27 @@ class Worker:
     def _scan(self, generation: Generation, query: Query) -> asyncio.Future[Response]:
         self.attachment.hold(generation)
         running = asyncio.get_running_loop().run_in_executor(self._scans, query.finish)
+        running.add_done_callback(lambda _: self.attachment.release(generation))
+        return running
+
+    async def _finish_remote(self, generation: Generation, query: Query) -> Response:
+        """Read the snapshot's files; raises RequestError 503 also when a store does not answer."""
+        run = partial(self._scan_remote, generation, query)
+        flight = self._remote_flights.run((query.tag, query.owner), run)
+        try:
+            response, is_first = await asyncio.wait_for(flight, SCAN_SECONDS + 1)
+        except TimeoutError:  # in the store's queue or in the pool's: the scan ends by itself
+            raise scan_timeout() from None
+        except ScanRefused as error:
+            row = generation.rows.get(query.plan.endpoint.name, 0)
+            self.counters.count_failed_scan(row, error.reason)
+            raise
+        return response if is_first else query.shared(response)
+
+    def _scan_remote(self, generation: Generation, query: Query) -> asyncio.Future[Response]:
+        self.attachment.hold(generation)
+        is_current = generation.endpoints.get(query.plan.endpoint.name) is query.served
+        running = self._remote.start(query, is_current=is_current)
         running.add_done_callback(lambda _: self.attachment.release(generation))
         return running
 

@@ -27,7 +27,7 @@ TESTS = Path(__file__).parent.parent
 
 def test_every_code_is_made_by_a_test() -> None:
     """A code that no test provokes is a promise that nobody keeps."""
-    folders = ("catalog", "settings", "cli")
+    folders = ("catalog", "settings", "cli", "service/config")
     sources = chain.from_iterable((TESTS / folder).glob("test_*.py") for folder in folders)
     text = "".join(path.read_text() for path in sources if path.name != "test_json_schema.py")
     made = set(re.findall(r'"([a-z0-9_]+)"', text))

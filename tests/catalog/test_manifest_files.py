@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from offloader.catalog.manifest import ManifestInvalid
 from tests.catalog.manifests import file, parse, places_of, valid
 
 
@@ -39,6 +40,21 @@ def test_an_unsafe_path_is_refused(path: str, code: str) -> None:
 def test_a_safe_path_is_kept_as_written(path: str) -> None:
     """Folders, spaces, unicode and signed URLs are fine."""
     assert parse(valid(files=[file(path, 3, 30)])).files[0].path == path
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("https://user:hidden@host/a?b", '"https://host/a" is not allowed'),
+        ("ftp://host/a?sig=hidden", '"ftp://host/a" is not allowed'),
+        ("what?/../a", '"what?/../a" is not allowed'),
+    ],
+)
+def test_no_secret_of_a_url_is_told(path: str, message: str) -> None:
+    """A login or a signature is left out where a URL is named."""
+    with pytest.raises(ManifestInvalid) as caught:
+        parse(valid(files=[file(path, 3, 30)]))
+    assert [problem.message for problem in caught.value.problems] == [message]
 
 
 def test_a_file_is_listed_once() -> None:

@@ -159,10 +159,10 @@ def test_a_pair_needs_a_name(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_wrong_project_shows_its_problems(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All of them, as `offloader validate` does; a bucket is not read."""
+    """All of them, as `offloader validate` does."""
     assert main(["explain", "e", "--config", str(tmp_path)]) == 2
     assert "[project_missing]" in capsys.readouterr().err
-    assert main(["explain", "e", "--config", "gs://bucket/project", "--json"]) == 2
+    assert main(["explain", "e", "--config", "https://host/project", "--json"]) == 2
     document = answered(capsys)
     assert [problem["code"] for problem in document["problems"]] == ["location_unsupported"]
 

@@ -85,12 +85,13 @@ def test_a_project_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "[project_missing]" in lines[0]
 
 
-def test_a_bucket_is_not_served_yet(tmp_path: Path, project: Path) -> None:
-    """It has its own code, and says what to do instead."""
-    code, lines = refused(project, tmp_path / "cache", config="s3://bucket/project")
+def test_a_url_that_is_no_bucket_is_told(tmp_path: Path, project: Path) -> None:
+    """It has its own code, and says what can be named instead."""
+    code, lines = refused(project, tmp_path / "cache", config="https://host/project")
     assert code == 2
-    assert "[location_unsupported]" in lines[0]
-    assert "hint: mount the project" in lines[1]
+    assert "environment: OFFLOADER_CONFIG: [location_unsupported]" in lines[0]
+    assert "hint: name a folder, a gs:// or an s3:// prefix" in lines[1]
+    assert not (tmp_path / "cache").exists()
 
 
 def test_an_unwritable_cache_is_told(project: Path, tmp_path: Path) -> None:

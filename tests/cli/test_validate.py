@@ -126,11 +126,32 @@ def test_the_path_defaults_to_the_environment(
     assert called("validate") == 0
 
 
-def test_a_bucket_cannot_be_checked_from_here(capsys: pytest.CaptureFixture[str]) -> None:
-    """The refusal has its own code and says what to do."""
-    assert called("validate", "--json", "gs://bucket/project") == 2
-    codes = [problem["code"] for problem in json.loads(capsys.readouterr().out)["problems"]]
-    assert codes == ["location_unsupported"]
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("https://host/project", "location_unsupported"),
+        ("ftp://host/project", "location_unsupported"),
+        ("gs://", "url_invalid"),
+        ("s3://key:secret@bucket/project", "url_invalid"),
+    ],
+)
+def test_what_is_no_bucket_is_refused(
+    url: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only gs:// and s3:// are read; what may be a secret is not repeated."""
+    assert called("validate", "--json", url) == 2
+    shown = capsys.readouterr().out
+    assert [problem["code"] for problem in json.loads(shown)["problems"]] == [code]
+    assert "secret" not in shown
+
+
+def test_a_wrong_environment_is_told_when_a_bucket_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It says how the bucket is reached."""
+    environ = {"OFFLOADER_GCS_AUTH": "magic"}
+    assert called("validate", "gs://bucket/project", environ=environ) == 2
+    assert "environment: OFFLOADER_GCS_AUTH: [variable_invalid]" in capsys.readouterr().err
 
 
 def test_schemas_are_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
 """The page of runbooks: one for each incident, in one form, with commands that exist.
 
 Each is followed on a real service: those of data and callers in `test_runbooks_data.py`, those of
-start, volume, memory and image in `test_runbooks_machine.py`.
+start, volume, memory and image in `test_runbooks_machine.py`, that of the config's bucket in
+`test_runbooks_bucket.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tests.docs.runbook import PAGE, runbooks, sections
 TITLES = (
     "Does not start",
     "Source unreachable",
+    "Config bucket unreachable",
     "Bad manifest",
     "Stale",
     "Cache corrupted",

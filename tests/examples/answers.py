@@ -20,8 +20,8 @@ from offloader.segment.access_path import derive_paths
 from offloader.segment.build import BuildReport, PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
 from offloader.segment.read import open_segment
-from offloader.sources.local import open_snapshot
 from offloader.sources.manifest_file import read_manifest, resolve_manifest
+from tests.sources.opening import open_local
 
 EXAMPLES = Path(__file__).parents[2] / "dev" / "examples"
 
@@ -70,7 +70,7 @@ def open_example(root: Path, cache: Path, manifest_path: Path | None = None) -> 
 
 
 def _build(manifest: Manifest, path: Path, dataset: Dataset, targets: PartTargets) -> BuildReport:
-    snapshot = open_snapshot(manifest, path, dataset, root=path.parent)
+    snapshot = open_local(manifest, path, dataset, root=path.parent)
     facts = SnapshotFacts(
         dataset.id, manifest.snapshot_id, manifest.digest, manifest.watermark, manifest.created_at
     )

@@ -17,8 +17,9 @@ from offloader.catalog.values import parse_timestamp
 from offloader.errors import ConfigError, Problem, SnapshotRefused
 from offloader.segment.build import PartTargets, build_segment
 from offloader.segment.facts import SnapshotFacts
-from offloader.sources.local import LocalSnapshot, open_snapshot
 from offloader.sources.manifest_file import read_manifest, resolve_manifest
+from offloader.sources.snapshot import Snapshot
+from tests.sources.opening import open_local
 
 LAB = Path(__file__).parents[2] / "dev" / "examples" / "failure-lab"
 ROW = re.compile(r"\| \[`([a-z0-9-]+)`\]\(\1/\): [^|]+ \| ([a-z]+) \| `([a-z0-9_]+)` \|")
@@ -43,7 +44,7 @@ def run(project: Path, cache: Path) -> Verdict:
     if problems := check_schema(manifest, dataset):
         return "compatibility", _codes(problems)
     try:
-        snapshot = open_snapshot(manifest, path, dataset, root=project)
+        snapshot = open_local(manifest, path, dataset, root=project)
         problems = _check_guards(snapshot, dataset, manifest, cache)
     except SnapshotRefused as error:
         return "files", _codes(error.problems)
@@ -51,7 +52,7 @@ def run(project: Path, cache: Path) -> Verdict:
 
 
 def _check_guards(
-    snapshot: LocalSnapshot, dataset: Dataset, manifest: Manifest, cache: Path
+    snapshot: Snapshot, dataset: Dataset, manifest: Manifest, cache: Path
 ) -> list[Problem]:
     facts = SnapshotFacts(dataset.id, manifest.snapshot_id, manifest.digest, manifest.watermark, 0)
     report = build_segment(

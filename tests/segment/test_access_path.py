@@ -187,6 +187,39 @@ def test_a_remote_scan_has_no_path() -> None:
     assert paths(PUBLIC, replace(endpoint("account:eq"), serving_mode="remote_scan")) == []
 
 
+def test_who_reads_the_files_has_a_files_part() -> None:
+    """Beside what the other endpoints need, which stays as it is."""
+    local, remote = endpoint("account:eq"), replace(endpoint("day:gte"), serving_mode="remote_scan")
+    before, both = (
+        parts_of(TENANTS, [local], SNAPSHOT),
+        parts_of(TENANTS, [local, remote], SNAPSHOT),
+    )
+    assert (before.files_id, before.is_remote_only) == (None, False)
+    assert (both.files_id is None, both.is_remote_only) == (False, False)
+    assert both.part_ids == [*before.part_ids, both.files_id]
+
+
+def test_where_all_read_the_files_no_rows_are_built() -> None:
+    """A columns part of another id, and neither paths nor row texts."""
+    remote = replace(endpoint("account:eq"), serving_mode="remote_scan")
+    found = parts_of(TENANTS, [remote], SNAPSHOT)
+    assert found.is_remote_only
+    assert found.part_ids == [found.columns_id, found.files_id]
+    assert found.columns_id == columns_part_id(SNAPSHOT.digest, COLUMNS, "tenant", is_empty=True)
+    assert found.columns_id != columns_part_id(SNAPSHOT.digest, COLUMNS, "tenant")
+
+
+def test_equal_manifests_at_two_places_have_two_files_parts() -> None:
+    """For what they point to lies at two places."""
+    remote = replace(endpoint("account:eq"), serving_mode="remote_scan")
+    here, there = (
+        parts_of(replace(TENANTS, manifest=f"gs://{bucket}/m.json"), [remote], SNAPSHOT)
+        for bucket in ("one", "two")
+    )
+    assert here.files_id != there.files_id
+    assert here.columns_id == there.columns_id
+
+
 def test_paths_do_not_depend_on_the_order_of_endpoints() -> None:
     """The same endpoints have the same paths."""
     one, two = endpoint("account:eq"), endpoint("region:eq")

@@ -12,9 +12,9 @@ from dev.bench import build_speed
 from dev.bench.usage_snapshot import COLUMNS, DATASET, publish
 from offloader.catalog.manifest import parse_manifest
 from offloader.segment.read import Segment
-from offloader.sources.local import open_snapshot
 from offloader.sources.manifest_file import read_manifest
 from tests.segment.tables import Table, build, column_values
+from tests.sources.opening import open_local
 
 RATIOS = ("time ratio", "and row texts")
 
@@ -22,7 +22,7 @@ RATIOS = ("time ratio", "and row texts")
 def _built(folder: Path) -> Segment:
     path = folder / "manifest.json"
     manifest = parse_manifest(read_manifest(path), path.name)
-    snapshot = open_snapshot(manifest, path, DATASET, root=folder)
+    snapshot = open_local(manifest, path, DATASET, root=folder)
     source = Table(COLUMNS, (), DATASET.tenant_column)
     return build(source, [build_speed.PATH], tables=snapshot.tables(), threads=2)
 

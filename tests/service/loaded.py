@@ -19,9 +19,9 @@ from offloader.service.composition import contracts_of
 from offloader.service.generation_document import Document, entry_of, plan_parts
 from offloader.service.project import Project
 from offloader.service.state import DatasetState, Saved, Snapshot, load_state, save_state
-from offloader.sources.local import open_snapshot
 from tests.projects import write_project
 from tests.snapshots import publish_snapshot
+from tests.sources.opening import open_local
 
 COLUMNS = (("name", "VARCHAR"), ("calls", "BIGINT"), ("extra", "JSON"))
 
@@ -78,7 +78,7 @@ class Loaded:
         targets = targets_of(plan, lambda part_id: cache.part(dataset_id, part_id))
         times = (manifest.watermark, manifest.created_at)
         facts = SnapshotFacts(dataset_id, manifest.snapshot_id, manifest.digest, *times)
-        found = open_snapshot(manifest, manifest_path, dataset, root=self.project.root, threads=1)
+        found = open_local(manifest, manifest_path, dataset, root=self.project.root, threads=1)
         build_segment(found.tables(), found.columns, None, targets, facts)
 
 

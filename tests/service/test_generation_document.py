@@ -19,10 +19,10 @@ from offloader.service.generation_document import (
     ready_entry,
 )
 from offloader.service.project import Project
-from offloader.service.reloader.look import look
 from offloader.service.state import Snapshot
 from tests.projects import UsageProject, usage_dataset, usage_project, write_yaml
 from tests.service.building import job_of, loaded
+from tests.service.looking import look
 
 
 @pytest.fixture

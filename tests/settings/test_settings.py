@@ -88,6 +88,8 @@ ACCEPTED: list[tuple[str, str, str, object]] = [
     ),
     ("S3_ENDPOINT", "http://localhost:9000/", "s3_endpoint", "http://localhost:9000"),
     ("SEGMENT_STORE", "gs://bucket/a/", "segment_store", "gs://bucket/a"),
+    ("SEGMENT_STORE", "s3://bucket", "segment_store", "s3://bucket"),
+    ("SEGMENT_STORE", "/mnt/segments/", "segment_store", "/mnt/segments"),
     ("ADMIN_TOKEN", "s3cret", "admin_token", "s3cret"),
 ]
 REFUSED = [
@@ -110,6 +112,7 @@ REFUSED = [
     ("S3_AUTH", "static"),
     *(("S3_ENDPOINT", v) for v in ("localhost:9000", "https://h/path", "https://u:p@h")),
     *(("SEGMENT_STORE", v) for v in ("bucket", "https://b/x", "gs://", "gs://b/../c")),
+    *(("SEGMENT_STORE", v) for v in ("segments", "/", "/a/../b", "://b", "gs:///a", "x/://b")),
     ("S3_REGION", "EU!"),
     ("CACHE_DIR", "a\nb"),
     ("ADMIN_TOKEN", "two words"),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from offloader.catalog.project import PROJECT_FILE
-from offloader.errors import ConfigError, Problem
+from offloader.errors import ConfigError, Problem, SourceUnavailable
 from offloader.service import log
+from offloader.service.config.boot import Origin
 from offloader.service.project import Project
 from offloader.service.reloader.config_watch import ConfigSeen
 from offloader.service.reloader.main_link import Refused
@@ -21,9 +22,12 @@ AGAIN_SECONDS = 10.0
 
 @dataclass(slots=True)
 class ConfigStatus:
-    """The config as it was last seen; `checked_at` is seconds since the epoch.
+    """The config as it was last seen; times are seconds since the epoch, 0 for never.
 
-    `waiting` is one that main refused: what is wrong then is not the config.
+    `problems` are those of the newest config, `error` says as (code, message, hint) why that could
+    not be looked at, and `failing_at` since when there is either. `location` and `fetched_at` are
+    of a config in a bucket. `waiting` is one that main refused: what is wrong then is not the
+    config.
     """
 
     is_watched: bool
@@ -31,6 +35,27 @@ class ConfigStatus:
     problems: tuple[Problem, ...] = ()
     checked_at: float = 0.0
     waiting: ConfigSeen | None = None
+    error: tuple[str, str, str] | None = None
+    failing_at: float = 0.0
+    location: str | None = None
+    fetched_at: float = 0.0
+
+    @classmethod
+    def begin(cls, revision: str, origin: Origin | None, *, is_watched: bool) -> ConfigStatus:
+        """Return what is known before the first look; `origin` is of a config in a bucket."""
+        if origin is None:
+            return cls(is_watched, revision)
+        trouble = origin.trouble
+        status = cls(is_watched, revision, location=str(origin.place), fetched_at=origin.fetched_at)
+        if trouble is not None:
+            status.problems, status.error = trouble.problems, trouble.error
+            status.checked_at = status.failing_at = trouble.at
+        return status
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the newest config is in effect, as far as is known."""
+        return not self.problems and self.error is None
 
     def again(self, now: float) -> ConfigSeen | None:
         """Return the config that main refused, once it is time to try it again."""
@@ -38,6 +63,12 @@ class ConfigStatus:
 
     def take(self, seen: ConfigSeen, swapper: Swapper, now: float) -> bool:
         """Serve a changed config as far as it needs no build; tell whether it counts now."""
+        if seen.failure is not None:
+            self.note_unreachable(seen.failure, now)
+            return False
+        self._note_reached(now)
+        if seen.is_unchanged:
+            return False
         self.waiting = None
         if seen.project is None:
             self.note_refused(seen.problems, now)
@@ -57,12 +88,15 @@ class ConfigStatus:
             self.waiting = seen
             return False
         self.note_applied(seen.project, now)
+        self.fetched_at = seen.fetched_at
+        seen.on_applied()
         return True
 
     def note_applied(self, project: Project, now: float) -> None:
         """A new config counts from now on."""
         is_news = self.problems or self.revision != project.catalog.revision
-        self.revision, self.problems, self.checked_at = project.catalog.revision, (), now
+        self.revision, self.problems = project.catalog.revision, ()
+        self.checked_at, self.failing_at = now, 0.0
         if is_news:
             log.event("config_applied", revision=self.revision)
 
@@ -74,14 +108,37 @@ class ConfigStatus:
             hint = "the config before it stays in effect; repair it, and it is taken over"
             log.error("config_refused", problems=shown, count=len(found), hint=hint)
         self.problems, self.checked_at = found, now
+        self.failing_at = self.failing_at or now
+
+    def note_unreachable(self, error: SourceUnavailable, now: float) -> None:
+        """The config cannot be looked at; the one in effect goes on."""
+        if self.error is None or self.error[0] != error.code:
+            hint = f"the config in effect stays; {error.hint}"
+            log.warning("config_unreachable", code=error.code, message=error.message, hint=hint)
+        self.error = (error.code, error.message, error.hint)
+        self.checked_at = now
+        self.failing_at = self.failing_at or now
 
     def document(self, pending: Iterable[str]) -> Mapping[str, Any]:
         """Return what the board says; `pending` are the datasets on an older contract."""
         return {
             "sync_enabled": self.is_watched,
-            "ok": not self.problems,
+            "ok": self.is_ok,
             "revision": self.revision,
             "pending": sorted(pending),
             "problems": [problem.as_dict() for problem in self.problems[:MAX_SHOWN_PROBLEMS]],
+            "error": dict(zip(("code", "message", "hint"), self.error, strict=True))
+            if self.error
+            else None,
             "checked_at": self.checked_at,
+            "failing_at": self.failing_at,
+            "location": self.location,
+            "fetched_at": self.fetched_at,
         }
+
+    def _note_reached(self, now: float) -> None:
+        if self.error is not None:
+            log.event("config_reachable")
+        self.error, self.checked_at = None, now
+        if not self.problems:
+            self.failing_at = 0.0

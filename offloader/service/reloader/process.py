@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from offloader.service import log
-from offloader.service.builder.job import run_build
+from offloader.service.builder.builders import Builders
+from offloader.service.builder.describe import Describer
+from offloader.service.builder.turns import Turns
 from offloader.service.cache import Cache
+from offloader.service.config.boot import Origin
+from offloader.service.config.revisions import Revisions
+from offloader.service.lookout import Lookout
 from offloader.service.project import Project
 from offloader.service.reloader.action_server import ActionServer
+from offloader.service.reloader.config_source import source_of
 from offloader.service.reloader.config_watch import ConfigWatch
 from offloader.service.reloader.main_link import MainLink
 from offloader.service.reloader.reloader import Reloader, Station
+from offloader.service.reloader.sharing import sharing_of
 from offloader.settings.resources import memory_available
 from offloader.settings.settings import Settings
+from offloader.stores.access import Access
+from offloader.stores.open import Stores
 
 RELOADER_NAME = "Reloader"
 
@@ -29,7 +36,8 @@ RELOADER_NAME = "Reloader"
 class ReloaderSetup:
     """What the process is started with.
 
-    `state` is the instance's state file, `threads` are for builds.
+    `state` is the instance's state file, `threads` are for builds, `origin` is of a project in a
+    bucket.
     """
 
     settings: Settings
@@ -38,6 +46,7 @@ class ReloaderSetup:
     state: Path
     instance: int
     threads: int
+    origin: Origin | None = None
 
 
 def run_reloader(setup: ReloaderSetup) -> None:
@@ -60,28 +69,27 @@ def _run(setup: ReloaderSetup) -> None:
     settings = setup.settings
     cache = Cache(settings.cache_dir)
     cache.sweep(setup.project.catalog.datasets)
+    origin = setup.origin
+    revisions = Revisions(cache.root, origin.place) if origin is not None else None
     station = Station(
         setup.project,
-        cache,
         setup.state,
         settings.refresh_interval_seconds,
         is_config_watched=settings.config_sync_interval_seconds > 0,
+        origin=origin.as_of_now(revisions) if origin is not None and revisions else None,
         threads=setup.threads,
         instance=setup.instance,
+        sharing=sharing_of(settings, cache),
     )
 
-    def build(job: Mapping[str, Any], on_standstill: Callable[[], None]) -> int:
-        return run_build(
-            job,
-            limit_seconds=settings.build_limit_seconds,
-            available_bytes=partial(memory_available, Path("/")),
-            on_standstill=on_standstill,
-        )
-
-    reloader = Reloader(station, MainLink(setup.address), build)
-    watch = ConfigWatch(
-        setup.project.root, settings.config_sync_interval_seconds, reloader.take_config
-    )
+    turns, limit_seconds = Turns(), settings.build_limit_seconds
+    available_bytes = partial(memory_available, Path("/"))
+    builders = Builders(turns, limit_seconds=limit_seconds, available_bytes=available_bytes)
+    describer = Describer(limit_seconds=limit_seconds, available_bytes=available_bytes)
+    lookout = Lookout(cache, Access.of(settings), describer)
+    reloader = Reloader(station, MainLink(setup.address), builders.build, lookout, turns)
+    source = source_of(setup.project, revisions, Stores(Access.of(settings)))
+    watch = ConfigWatch(source, settings.config_sync_interval_seconds, reloader.take_config)
 
     signal.signal(signal.SIGHUP, lambda *_: reloader.check_all(watch.check_now))
     ActionServer(setup.address, reloader.submit).start()

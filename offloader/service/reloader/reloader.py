@@ -21,7 +21,9 @@ from threading import Event
 from offloader.catalog.documents import parse_documents
 from offloader.service import log
 from offloader.service.actions import Action, Result
-from offloader.service.cache import Cache
+from offloader.service.builder.turns import Turns
+from offloader.service.config.boot import Origin
+from offloader.service.lookout import Lookout
 from offloader.service.project import Project
 from offloader.service.reloader.book import Book
 from offloader.service.reloader.config_status import ConfigStatus
@@ -34,6 +36,7 @@ from offloader.service.reloader.outcomes import Outcomes
 from offloader.service.reloader.reporter import Reporter
 from offloader.service.reloader.schedule import Schedule
 from offloader.service.reloader.serving import Serving
+from offloader.service.reloader.sharing import Sharing
 from offloader.service.reloader.swap import Swapper
 from offloader.service.reloader.task import Done, Step, Task, carried_on
 from offloader.service.reloader.work import Build, Work
@@ -46,15 +49,16 @@ HEARTBEAT_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """Where a reloader works: its project, its cache volume, its state file on it."""
+    """Where a reloader works: its project, its state file, and how it shares what it builds."""
 
     project: Project
-    cache: Cache
     state: Path
     refresh_seconds: float
     is_config_watched: bool = False
+    origin: Origin | None = None  # of a project in a bucket
     threads: int = 1
     instance: int = 0
+    sharing: Sharing | None = None
 
 
 class Reloader:
@@ -65,9 +69,11 @@ class Reloader:
         station: Station,
         link: MainLink,
         build: Build,
+        lookout: Lookout,
+        turns: Turns | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._cache = station.cache
+        self._cache = lookout.cache
         self._link = link
         self._clock = clock
         # Not queue.Queue: a signal handler may put too, while the same thread takes.
@@ -78,21 +84,28 @@ class Reloader:
         self._serving = Serving(self._cache, link.committed)
         self._swapper = Swapper(self._cache, link, self._serving)
         self._ledger = Ledger(self._cache, station.state, clock)
-        self._operations = Operations(self._cache, self._serving.snapshot_id)
+        self._operations = Operations(lookout, self._serving.snapshot_id)
         self._outcomes = Outcomes(self._cache, self._ledger, self._swapper, self._operations)
         self._work = Work(
-            self._cache,
+            lookout,
             build,
             threads=station.threads,
             clock=clock,
             on_step=self._note_step,
             aside=str(station.instance),
+            turns=turns,
+            fetch=station.sharing.fetch if station.sharing else None,
         )
+        self._sharing = station.sharing
         documents = link.committed.get("desired") or self._serving.documents
-        self._desired = Project(station.project.root, documents, parse_documents(documents))
-        self._config = ConfigStatus(station.is_config_watched, self._desired.catalog.revision)
+        self._desired = replace(
+            station.project, documents=documents, catalog=parse_documents(documents)
+        )
+        self._config = ConfigStatus.begin(
+            self._desired.catalog.revision, station.origin, is_watched=station.is_config_watched
+        )
         self._reporter = Reporter(
-            link.slots.board, self._cache, self._ledger, clock, station.instance
+            link.slots.board, self._cache, self._ledger, clock, station.instance, station.sharing
         )
         self._book = Book(
             self._cache,
@@ -142,6 +155,8 @@ class Reloader:
             self._see_config(refused)
         self._swapper.promote_if_due(self._desired)
         self._keep_book()
+        if self._sharing is not None:
+            self._sharing.offer(self._serving.entries)
         pending = self._serving.pending(self._desired)
         self._reporter.report(self._desired.catalog, pending, self._config.document(pending))
         self._operations.tell()

@@ -8,6 +8,7 @@ from typing import Any
 from offloader.catalog.model import Catalog
 from offloader.service.cache import Cache
 from offloader.service.reloader.ledger import Ledger, Quarantine
+from offloader.service.reloader.sharing import Sharing
 from offloader.service.reloader.status import dataset_status, encode_status
 from offloader.shared.board import Board
 
@@ -24,12 +25,14 @@ class Reporter:
         ledger: Ledger,
         clock: Callable[[], float],
         instance: int,
+        sharing: Sharing | None = None,
     ) -> None:
         self._board = board
         self._cache = cache
         self._ledger = ledger
         self._clock = clock
         self._instance = instance
+        self._sharing = sharing
 
     def report(self, catalog: Catalog, pending: Collection[str], config: Mapping[str, Any]) -> None:
         """Tell what is known; `pending` are the datasets on an older contract."""
@@ -41,6 +44,7 @@ class Reporter:
             "config": config,
             "instance": self._instance,
             "is_state_saved": self._ledger.is_saved,
+            "segment_store": self._sharing.document() if self._sharing else None,
         }
         self._board.write(encode_status(document))
 

@@ -13,7 +13,7 @@ from offloader.service.project import Project
 from offloader.service.reloader.decide import needs_accept
 from offloader.service.state import Attempt, DatasetState, Snapshot
 
-Step = Literal["queued", "building", "standing_still"]
+Step = Literal["queued", "fetching", "building", "standing_still"]
 Wish = Literal["follow", "rollback", "pin", "rebuild", "quarantine"]
 
 

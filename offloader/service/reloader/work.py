@@ -16,14 +16,16 @@ from typing import Any
 from offloader.catalog.compatibility import check_schema
 from offloader.catalog.manifest import Manifest
 from offloader.errors import SnapshotError, SnapshotRefused, SourceUnavailable
+from offloader.segment.access_path import PartPlan
 from offloader.service import log
 from offloader.service.builder.standstill import STANDSTILL_SECONDS, called_when_slow
 from offloader.service.builder.turns import Turns
 from offloader.service.cache import Cache, disk_error
 from offloader.service.counts import load_counts, refuse_unguarded
-from offloader.service.generation_document import entry_of
+from offloader.service.generation_document import entry_of, plan_parts
 from offloader.service.lease import Lease, lease, release
-from offloader.service.project import manifest_path
+from offloader.service.lookout import Lookout, Published
+from offloader.service.project import manifest_location
 from offloader.service.reloader.attempts import (
     Judged,
     contract_of,
@@ -32,13 +34,13 @@ from offloader.service.reloader.attempts import (
     reason_of,
 )
 from offloader.service.reloader.choose import choose, kept
-from offloader.service.reloader.look import Published, look
 from offloader.service.reloader.task import Done, Found, Step, Task
 from offloader.service.state import Attempt, Snapshot
 
 MAX_OVERTAKEN = 1
 
 Build = Callable[[Mapping[str, Any], Callable[[], None]], int]
+Fetch = Callable[[Manifest, PartPlan], None]
 
 
 class Work:
@@ -49,28 +51,32 @@ class Work:
 
     def __init__(
         self,
-        cache: Cache,
+        lookout: Lookout,
         build: Build,
         *,
         threads: int,
         clock: Callable[[], float],
         on_step: Callable[[str, Step], None],
         aside: str = "0",
+        turns: Turns | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
-        self._cache = cache
+        self._lookout = lookout
+        self._cache = lookout.cache
         self._build = build
         self._threads = threads
         self._clock = clock
         self._on_step = on_step
         self._aside = aside
-        self._turns = Turns()
+        self._turns = turns or Turns()
+        self._fetch = fetch
 
     def do(self, task: Task) -> Done:
         """Carry out one task; never raises."""
         began = time.monotonic()
         manifest: Manifest | None = None
         try:
-            chosen = choose(task, self._cache)
+            chosen = choose(task, self._lookout)
             if isinstance(chosen, str):
                 return Done(task, stay=chosen)
             manifest = chosen.manifest
@@ -128,6 +134,10 @@ class Work:
         manifest = chosen.manifest
         was_served = manifest.digest in {s.manifest_digest for s in task.known.snapshots()}
         paths = [self._cache.part(task.name, part_id) for part_id in entry["parts"]]
+        is_missing = not all(path.exists() for path in paths)
+        if self._fetch is not None and task.wish != "rebuild" and is_missing:
+            self._on_step(task.name, "fetching")
+            self._fetch(manifest, plan_parts(task.project.catalog, task.name, manifest))
         if task.wish != "rebuild" and all(path.exists() for path in paths):
             counts = load_counts(self._cache, task.name, manifest.digest)
             if counts is not None and counts.answers(task.dataset.guards):
@@ -165,7 +175,8 @@ class Work:
             "cache": str(self._cache.root),
             "target": str(target),
             "root": str(project.root),
-            "manifest_path": str(manifest_path(project, task.dataset)),
+            "manifest_at": str(manifest_location(project, task.dataset)),
+            "access": self._lookout.access.as_document(),
             "manifest_copy": str(chosen.copy),
             "previous_row_count": previous,
             "was_served": was_served,
@@ -195,7 +206,7 @@ class Work:
         if task.target is not None or task.pin or is_had:
             return False
         with suppress(SnapshotError):
-            now = look(task.project, task.dataset, self._cache).manifest
+            now = self._lookout.look(task.project, task.dataset).manifest
             if active is not None and now.digest == active.manifest_digest != manifest.digest:
                 return True
             is_patient = not task.is_asked and task.overtaken < MAX_OVERTAKEN

@@ -13,7 +13,7 @@ from offloader.query.etag import etag as make_etag
 from offloader.query.execute import Result, Texts, rows_to_read, run
 from offloader.query.formats import JSON, NDJSON, encode
 from offloader.query.locate import locate
-from offloader.query.located import Located
+from offloader.query.located import Located, nothing
 from offloader.query.params import Bound
 from offloader.query.plan import Plan
 from offloader.query.quick import Pieces, answer_quickly
@@ -33,7 +33,7 @@ class Response:
 
     `fields` are the lines of its header fields, CRLF between them; those of the framing, of the
     request id and of the content type are the server's to add. A large body may be in `pieces`, one
-    of them in shared memory; then `body` is empty.
+    of them in shared memory; then `body` is empty. `bytes_read` came out of a store.
     """
 
     status: int
@@ -44,6 +44,7 @@ class Response:
     cache: str = ""
     coding: str = ""
     pieces: Pieces | None = None
+    bytes_read: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -66,7 +67,8 @@ class Response:
 class Query:
     """A request that passed every check and is not answered yet.
 
-    `cache` is where its body is to be kept, under its ETag, None for nowhere.
+    `cache` is where its body is to be kept, under its ETag, None for nowhere. One that `is_remote`
+    is located nowhere: `RemoteScans` reads its rows from the snapshot's files.
     """
 
     served: Served
@@ -90,11 +92,23 @@ class Query:
         """Whose body this is: the endpoint's, and the tenant's."""
         return self.plan.endpoint.name, self.tenant
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its rows are read from the snapshot's files."""
+        return self.served.is_remote
+
     def finish(self) -> Response:
         """Run the query, encode the body, and keep it where the endpoint allows that."""
-        result = self._run()
+        assert not self.is_remote
+        return self.answered(self.plan, self._run())
+
+    def answered(self, plan: Plan, result: Result) -> Response:
+        """Return a page as the answer, and keep it where the endpoint allows that.
+
+        `plan` is the one the page was made by.
+        """
         media = self.representation.media
-        body = encode(media, self.plan, self.bound, result, stale=self.stale)
+        body = encode(media, plan, self.bound, result, stale=self.stale)
         body, coding = compress(body, self.representation.coding)
         kept = Kept(body, self.representation.content_type, coding)
         cache = "off"
@@ -153,7 +167,7 @@ def answer(
         return Response(304, fields, b"", "")
     if cache is None or not cache.is_on or plan.endpoint.cache_policy == "none":
         cache = None
-        if representation is PLAIN_JSON:
+        if representation is PLAIN_JSON and not served.is_remote:
             quick = answer_quickly(plan, bound, tenant, stale=stale)
             if quick is not None:
                 fields += "\r\nOffloader-Cache: off"
@@ -167,7 +181,7 @@ def answer(
         kept = cache.get(tag, (plan.endpoint.name, tenant))
         if kept is not None:
             return _answered(fields, kept, "hit", 0)
-    located = locate(plan, bound, tenant)
+    located = nothing() if served.is_remote else locate(plan, bound, tenant)
     return Query(served, plan, bound, tenant, located, stale, representation, fields, tag, cache)
 
 

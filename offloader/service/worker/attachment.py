@@ -23,12 +23,20 @@ class Attachment:
     """One worker's connection to main, and the generations it can serve.
 
     A thread receives, maps and compiles, so that a swap takes nothing from requests but its share
-    of the processor. Requests only read. `worker` is this worker's number among the slots.
+    of the processor. Requests only read. `worker` is this worker's number among the slots;
+    `prepare` is called with each generation before it can be served, and may raise.
     """
 
-    def __init__(self, address: str, worker: int, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        address: str,
+        worker: int,
+        on_lost: Callable[[], None],
+        prepare: Callable[[Generation], None] = lambda _: None,
+    ) -> None:
         self._connection = connect(address)
         self._on_lost = on_lost
+        self._prepare = prepare
         send(self._connection, {"role": "worker", "worker": worker})
         welcome, (control, slots) = receive(self._connection)
         self.control = ControlReader(control)
@@ -103,6 +111,7 @@ class Attachment:
         try:
             document = json.loads(bytes(map_sealed(descriptor)))
             generation = assemble(number, document, self._parts.__getitem__, self._newest())
+            self._prepare(generation)
         except Exception as error:  # whatever it is, main must hear of it
             reason = f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]
             send(self._connection, {"failed": number, "reason": reason})

@@ -55,6 +55,8 @@ _CODED_BYTE_NS: Mapping[str, float] = {"": 0.0, "zstd": 5.0, "gzip": 20.0}
 
 def is_quick(query: Query) -> bool:
     """Tell whether a query may be answered on the event loop; a usual lookup is told at once."""
+    if query.is_remote:
+        return False
     return query.located.count <= query.served.quick_rows or cost_micros(query) <= INLINE_MICROS
 
 

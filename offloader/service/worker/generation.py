@@ -25,17 +25,20 @@ class Served:
     """One endpoint; `plan` is None until its dataset has a snapshot, and `stamps` with it.
 
     Requests that locate at most `quick_rows` rows cost so little that nobody need estimate it.
+    Those of an endpoint that `is_remote` are never answered from the segment.
     """
 
     endpoint: Endpoint
     plan: Plan | None
     stamps: Stamps | None = field(init=False)
     quick_rows: int = field(init=False)
+    is_remote: bool = field(init=False)
 
     def __post_init__(self) -> None:
         stamps = None if self.plan is None else Stamps.of(self.endpoint, self.plan.segment)
         object.__setattr__(self, "stamps", stamps)
         object.__setattr__(self, "quick_rows", 0 if self.plan is None else quick_rows(self.plan))
+        object.__setattr__(self, "is_remote", self.endpoint.serving_mode == "remote_scan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,6 +196,7 @@ class _Known:
                 plan = known.plan
                 if plan.segment is opened.segment and plan.dataset == dataset:
                     return known
+        _check_mode(endpoint, opened.segment)
         plan = compile_plan(dataset, endpoint, opened.segment)
         try_plan(plan)
         return Served(endpoint, plan)
@@ -214,6 +218,13 @@ def _earlier(
                 with suppress(Exception):  # its contract has changed; no swap fails because of it
                     earlier.served[endpoint.name] = known.serve(dataset, endpoint, opened)
     return earlier
+
+
+def _check_mode(endpoint: Endpoint, segment: Segment) -> None:
+    """Raise ValueError when a segment was built for endpoints of the other serving mode only."""
+    is_remote = endpoint.serving_mode == "remote_scan"
+    if segment.files is None if is_remote else segment.is_remote_only:
+        raise ValueError(f"endpoint {endpoint.name} has another serving mode than its segment")
 
 
 def _digest_of(served: Served) -> str | None:

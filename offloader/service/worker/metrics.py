@@ -85,6 +85,19 @@ def _process_metrics(view: View) -> Iterator[Metric]:
     if "cache_free_bytes" in board:
         free_bytes = board["cache_free_bytes"]
         yield _gauge("cache_disk_free_bytes", "Free bytes of the cache volume.", free_bytes)
+    if board.get("segment_store"):
+        yield from _segment_store_metrics(board["segment_store"])
+
+
+def _segment_store_metrics(told: dict[str, Any]) -> Iterator[Metric]:
+    parts = _counter("segment_store", "Parts by what came of sharing them.", "result")
+    for result, count in told["parts"].items():
+        parts.add_metric([result], count)
+    size = _counter("segment_store_bytes", "Bytes of shared parts.", "result")
+    for result, size_bytes in told["bytes"].items():
+        size.add_metric([result], size_bytes)
+    yield from (parts, size)
+    yield _gauge("segment_store_ok", "The segment store answered when last read.", int(told["ok"]))
 
 
 def _dataset_metrics(view: View, now: float) -> Iterator[Metric]:
@@ -129,6 +142,8 @@ def _request_metrics(view: View) -> Iterator[Metric]:
         "offloader_request_duration_seconds", "Time to answer.", labels=["endpoint"]
     )
     scanned = _counter("rows_scanned", "Rows that queries looked at.", "endpoint")
+    read = _counter("scan_bytes_read", "Bytes read from stores to answer.", "endpoint")
+    failed = _counter("scan_failures", "Scans of files that failed.", "endpoint", "reason")
     cache = _counter("response_cache", "Answers by response cache.", "endpoint", "result")
     rows = {NO_ENDPOINT: 0, **(view.generation.rows if view.generation else {})}
     for endpoint, row in rows.items():
@@ -138,9 +153,12 @@ def _request_metrics(view: View) -> Iterator[Metric]:
         buckets = list(counts.buckets())
         durations.add_metric([endpoint], buckets, counts.duration_seconds)
         scanned.add_metric([endpoint], counts.rows_scanned)
+        read.add_metric([endpoint], counts.bytes_read)
+        for reason, count in counts.failed_scans():
+            failed.add_metric([endpoint, reason], count)
         for result, count in counts.cache_results():
             cache.add_metric([endpoint, result], count)
-    yield from (requests, durations, scanned, cache)
+    yield from (requests, durations, scanned, read, failed, cache)
     in_flight = view.slots.in_flight()
     yield _gauge("requests_in_flight", "Requests being answered.", in_flight)
 

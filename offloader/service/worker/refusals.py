@@ -52,3 +52,37 @@ def busy() -> RequestError:
     retry = (("Retry-After", str(BUSY_RETRY_SECONDS)),)
     message = "too many heavy queries at once: try again, or narrow the request"
     return RequestError(503, "busy", "busy", message, headers=retry)
+
+
+class ScanRefused(RequestError):
+    """The 503 for rows that cannot be read from a snapshot's files; `reason` is what metrics say.
+
+    It is `unavailable`, `changed`, `timeout` or `too_large`.
+    """
+
+    def __init__(self, code: str, message: str, reason: str) -> None:
+        seconds = _SCAN_RETRY_SECONDS[reason]
+        headers = (("Retry-After", str(seconds)),)
+        super().__init__(503, "busy", code, message, headers=headers)
+        self.reason = reason
+
+
+_SCAN_RETRY_SECONDS = {"unavailable": 5, "changed": 30, "timeout": 5, "too_large": 60}
+
+
+def source_unavailable(reason: str) -> ScanRefused:
+    """Return the 503 for a store that does not answer, or a file that is not what it was."""
+    message = "the files of this endpoint cannot be read right now: try again"
+    return ScanRefused("source_unavailable", message, reason)
+
+
+def scan_timeout() -> ScanRefused:
+    """Return the 503 for a scan that takes too long."""
+    message = "reading the files took too long: try again, or narrow the request"
+    return ScanRefused("scan_timeout", message, "timeout")
+
+
+def scan_too_large() -> ScanRefused:
+    """Return the 503 for a scan that would read, or keep, more than one request may."""
+    message = "the request reads too much of the files: narrow it"
+    return ScanRefused("scan_too_large", message, "too_large")

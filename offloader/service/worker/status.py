@@ -13,6 +13,7 @@ from offloader.query.cell_text import timestamp_text
 from offloader.service.state import Snapshot
 from offloader.service.worker.attachment import Attachment
 from offloader.service.worker.generation import Generation
+from offloader.service.worker.mode_status import mode_status
 from offloader.service.worker.path_status import path_status
 from offloader.service.worker.text_status import text_status
 from offloader.shared.control import ControlReader, Word
@@ -113,6 +114,7 @@ def diagnostics(view: View, now: float) -> dict[str, Any]:
             "state_saved": told.get("is_state_saved"),
         },
         "instance": told.get("instance"),
+        "segment_store": told.get("segment_store"),
     }
 
 
@@ -198,7 +200,7 @@ def _insides(name: str, generation: Generation | None, told: Mapping[str, Any]) 
         "max_staleness_minutes": _window_minutes(generation, name),
         **path_status(generation, name),
         **text_status(generation, name),
-        "memory": generation.memory.get(name),
+        **mode_status(generation, name),
     }
 
 
@@ -211,16 +213,23 @@ def _config_sync(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return what the reloader says of the config; None before its first word."""
     if told is None:
         return None
-    checked_at = told.get("checked_at")
-    shown = timestamp_text(int(checked_at * 1e6)) if checked_at else None
     return {
         "enabled": told.get("sync_enabled", False),
         "ok": told.get("ok", True),
         "revision": told.get("revision"),
         "pending": told.get("pending", []),
         "problems": told.get("problems", []),
-        "checked_at": shown,
+        "error": told.get("error"),
+        "failing_since": _moment(told.get("failing_at")),
+        "checked_at": _moment(told.get("checked_at")),
+        "location": told.get("location"),
+        "fetched_at": _moment(told.get("fetched_at")),
     }
+
+
+def _moment(seconds: float | None) -> str | None:
+    """Return a time, seconds since the epoch; None for never."""
+    return timestamp_text(int(seconds * 1e6)) if seconds else None
 
 
 def _processes(view: View) -> dict[str, Any]:

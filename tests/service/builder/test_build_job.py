@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from offloader.errors import SnapshotRefused, SourceUnavailable
-from offloader.service.builder.job import run_build
+from offloader.service.builder.job import MAX_KEPT_BYTES, Builder, run_build
 from offloader.service.cache import Cache
 from tests.projects import UsageProject, usage_project
 from tests.service.building import job_of, parts_in, wait_for
@@ -149,3 +150,11 @@ def test_a_builder_whose_parent_is_gone_already_builds_nothing(
     done = subprocess.run(BUILDER, input=json.dumps(job), capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
     assert parts_in(cache) == {}
+
+
+def test_the_memory_of_a_build_is_its_own(project: UsageProject, cache: Cache) -> None:
+    """However large the process is that starts it: that tells whether it may go on."""
+    large = mmap.mmap(-1, MAX_KEPT_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_POPULATE)
+    with Builder() as builder, large:
+        builder.build(job_of(project.root, cache), limit_seconds=LIMIT_SECONDS)
+        assert builder.can_go_on

@@ -130,7 +130,8 @@ def test_a_killed_process_is_not_handed_on(tmp_path: Path, started: list[Started
     """The next build has a new one, and succeeds."""
     turns = Turns()
     builders = made(turns)
-    broken, good = {"documents": 0}, jobs(tmp_path, 1)[0]
+    broken: dict[str, object] = {"documents": 0}
+    good = jobs(tmp_path, 1)[0]
     first = Waiting(turns, builders, broken)  # ends with a traceback
     assert first.has_turn.wait(SECONDS)
     second = Waiting(turns, builders, good)

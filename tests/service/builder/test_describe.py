@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,12 @@ from tests.sources.commits import CommitFolder, part_name
 
 A = "7315066556330505739"
 LIMIT_SECONDS = 60.0
+
+
+def children() -> set[str]:
+    """Return the processes of this one, emulators of other tests among them."""
+    found = Path("/proc/self/task").glob("*/children")
+    return {pid for path in found for pid in path.read_text().split()}
 
 
 @pytest.fixture
@@ -77,13 +82,12 @@ def test_a_process_that_is_killed_is_a_transient_failure(
 
 def test_many_that_wait_share_a_process(folder: CommitFolder) -> None:
     """Each gets its own manifest, and no process is left behind."""
-    describer = Describer(limit_seconds=LIMIT_SECONDS)
+    describer, before = Describer(limit_seconds=LIMIT_SECONDS), children()
     jobs = [{**job_of(folder), "dataset": f"usage_{number}"} for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
         found = [json.loads(raw)["dataset_id"] for raw in pool.map(describer, jobs)]
     assert found == [f"usage_{number}" for number in range(4)]
-    with pytest.raises(ChildProcessError):
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)
+    assert children() <= before
 
 
 def test_the_job_holds_what_the_process_needs_and_is_json(folder: CommitFolder) -> None:

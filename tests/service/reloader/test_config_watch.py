@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from offloader.catalog.project_files import fingerprint
-from offloader.service.reloader import config_watch as module
-from offloader.service.reloader.config_watch import ConfigSeen, ConfigWatch, read_project
+from offloader.service.reloader import config_source as module
+from offloader.service.reloader.config_source import FolderSource, read_project
+from offloader.service.reloader.config_watch import SETTLE_LOOKS, ConfigSeen, ConfigWatch
 from tests.projects import write_yaml
 from tests.service.building import loaded
 from tests.service.reloading import Story, dataset_document
@@ -25,7 +26,8 @@ class Watch:
     def __init__(self, root: Path, interval_seconds: float = 0.0) -> None:
         self.root = root
         self.told: queue.SimpleQueue[ConfigSeen] = queue.SimpleQueue()
-        self.watch = ConfigWatch(root, interval_seconds, self.told.put, settle_seconds=0.0)
+        source = FolderSource(root, settle_seconds=0.0)
+        self.watch = ConfigWatch(source, interval_seconds, self.told.put)
 
     def look(self) -> ConfigSeen | None:
         """Look once; return what it told, None for nothing."""
@@ -127,7 +129,7 @@ def test_a_project_that_never_rests_is_told_all_the_same(
     watch, count = Watch(root), iter(range(10**6))
     monkeypatch.setattr(module, "fingerprint", lambda _: str(next(count)))
     assert description(watch.look()) == ""
-    assert next(count) == module.SETTLE_LOOKS + 1
+    assert next(count) == SETTLE_LOOKS + 1
     assert description(watch.look()) == ""
 
 

@@ -193,7 +193,11 @@ def test_diagnostics_tell_of_the_config() -> None:
         "revision": "r1",
         "pending": ["usage"],
         "problems": [problem],
+        "error": {"code": "store_denied", "message": "no", "hint": "ask"},
         "checked_at": NOW,
+        "failing_at": NOW - 60,
+        "location": "gs://bucket/project",
+        "fetched_at": NOW - 120,
     }
     made.tell_all({"datasets": {}, "config": config, "instance": 1})
     document = diagnostics(made.view, NOW)
@@ -204,7 +208,11 @@ def test_diagnostics_tell_of_the_config() -> None:
         "revision": "r1",
         "pending": ["usage"],
         "problems": [problem],
+        "error": {"code": "store_denied", "message": "no", "hint": "ask"},
+        "failing_since": "2026-06-01T00:09:00Z",
         "checked_at": "2026-06-01T00:10:00Z",
+        "location": "gs://bucket/project",
+        "fetched_at": "2026-06-01T00:08:00Z",
     }
     made.tell_all({"datasets": {}, "config": {"sync_enabled": False, "checked_at": 0.0}})
     shown = diagnostics(made.view, NOW)["config_sync"]

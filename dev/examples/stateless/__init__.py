@@ -1,0 +1,1 @@
+"""Stateless replicas: config, data and built segments from a bucket, nothing mounted."""
