@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test check format bench faults image examples lock clean
+.PHONY: help run stateless test check format bench faults image examples lock clean
 
 PYTHON ?=
 EXAMPLE ?= customer-analytics
@@ -16,6 +16,7 @@ BENCH_MEGABYTES ?= 1000
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
 FAULTS_ARGS ?=
+STATELESS_ARGS ?=
 ENGINE ?= docker
 IMAGE ?= offloader
 
@@ -47,6 +48,9 @@ run: .venv/runtime.stamp dev/examples/$(EXAMPLE)/data/manifest.json ## Serve an 
 		OFFLOADER_ADMIN_HOST=$(HOST) OFFLOADER_ADMIN_PORT=$(ADMIN_PORT) \
 		OFFLOADER_DRAIN_SECONDS=0 \
 		.venv/bin/offloader serve
+
+stateless: .venv/dev.stamp ## Two replicas out of a bucket, and a publisher (STATELESS_ARGS="--every 2")
+	@.venv/bin/python -m dev.examples.stateless $(STATELESS_ARGS)
 
 test: .venv/dev.stamp .venv/flights.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Run the tests (PYTEST_ARGS="-k name" for some)
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)

@@ -51,29 +51,40 @@ class RangedFile(io.RawIOBase):
         self._starts.insert(place, start)
         self._held.insert(place, content)
 
-    def fetch(self, ranges: Sequence[Range], pool: Executor) -> None:
-        """Fetch ranges by the threads of a pool and hold them."""
+    def fetch(self, ranges: Sequence[Range], pool: Executor) -> Callable[[], None]:
+        """Begin to fetch ranges by the threads of a pool; the function returned waits for them.
+
+        Then they are held; it raises what went wrong.
+        """
         buffers = [(start, bytearray(end - start)) for start, end in ranges]
-        pieces = [
-            (begin, memoryview(content)[begin - start : begin - start + PIECE_BYTES])
+        running = [
+            pool.submit(self._fill, begin, memoryview(content)[begin - start :][:PIECE_BYTES])
             for start, content in buffers
             for begin in range(start, start + len(content), PIECE_BYTES)
         ]
-        running = [pool.submit(self._fill, begin, view) for begin, view in pieces]
-        try:
-            for one in running:
-                one.result()
-        finally:
-            for one in running:
-                one.cancel()
-        for start, content in buffers:
-            self.hold(start, content)
 
-    def let_go(self, ranges: Iterable[Range]) -> None:
-        """Hold these ranges no longer."""
-        for start, _ in ranges:
+        def finish() -> None:
+            try:
+                for one in running:
+                    one.result()
+            finally:
+                for one in running:
+                    one.cancel()
+            for start, content in buffers:
+                self.hold(start, content)
+
+        return finish
+
+    def let_go(self, starts: Iterable[int]) -> None:
+        """Hold no longer what is held from these bytes on."""
+        for start in starts:
             place = bisect_right(self._starts, start) - 1
             del self._starts[place], self._held[place]
+
+    def forget(self) -> None:
+        """Hold nothing."""
+        self._starts.clear()
+        self._held.clear()
 
     def readable(self) -> bool:
         """Return True."""
@@ -97,20 +108,20 @@ class RangedFile(io.RawIOBase):
         """Return the next bytes: as many as asked for, all without, fewer at the end."""
         left = max(self._found.size_bytes - self._position, 0)
         length = left if size is None or size < 0 else min(size, left)
-        content = self._held_at(self._position, length)
+        content = bytes(self._held_at(self._position, self._position + length))
         if len(content) < length:
             rest = self._chunks(self._position + len(content), length - len(content))
             content = b"".join((content, *rest))
         self._position += len(content)
         return content
 
-    def _held_at(self, start: int, length: int) -> bytes:
+    def _held_at(self, start: int, end: int) -> memoryview:
         """Return as many of these bytes as are held, from the first one on."""
         place = bisect_right(self._starts, start) - 1
         if place < 0:
-            return b""
-        offset = start - self._starts[place]
-        return bytes(memoryview(self._held[place])[offset : offset + length])
+            return memoryview(b"")
+        begin = self._starts[place]
+        return memoryview(self._held[place])[start - begin : end - begin]
 
     def _fill(self, start: int, view: memoryview) -> None:
         done = 0

@@ -31,7 +31,7 @@ class ScanLimits:
     """How much one scan may take.
 
     `rows` and `decoded_bytes` are of the rows that are kept, `group_bytes` of the columns needed of
-    one row group, which is decoded as a whole.
+    one row group, which is decoded as a whole. What is known before it is fetched is refused then.
     """
 
     seconds: float = 30.0
@@ -66,6 +66,7 @@ class Scan:
         self.limits = limits
         self.rows_read = 0
         self.bytes_read = 0
+        self._planned_bytes = 0
         self._kept_rows = 0
         self._kept_bytes = 0
         self._clock = clock
@@ -79,6 +80,19 @@ class Scan:
         if self.bytes_read > self.limits.read_bytes:
             raise ScanTooLargeError(f"it reads more than {self.limits.read_bytes} bytes")
         self.check_time()
+
+    def plan(self, stored_bytes: int, decoded_bytes: int) -> None:
+        """Take note of a row group that is to be fetched; raises ScanTooLargeError."""
+        self._planned_bytes += stored_bytes
+        if decoded_bytes > self.limits.group_bytes:
+            most = self.limits.group_bytes
+            raise ScanTooLargeError(f"a row group takes over {most} bytes: write smaller ones")
+        if self._planned_bytes > self.limits.read_bytes:
+            raise ScanTooLargeError(f"it reads more than {self.limits.read_bytes} bytes")
+
+    def stop(self) -> None:
+        """Have whoever still fetches for this scan end."""
+        self._deadline = float("-inf")
 
     def check_time(self) -> None:
         """Raise ScanTimeoutError when the time is up."""

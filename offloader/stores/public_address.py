@@ -19,6 +19,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[..., Sequence[tuple[Any, ...]]]
 MAX_ADDRESSES = 4
 _HTTPS_PORT = 443
+_MAX_NAME = 253
 # RFC 6052, 2.1: where only IPv6 is spoken, IPv4 addresses stand in the last four bytes of these.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # The registries of special-purpose addresses (RFC 6890) as they are now, for what the library
@@ -53,7 +54,8 @@ class Host:
             is_plain = parts.netloc == text and text.isascii() and text.isprintable()
         except ValueError:
             name, port, is_plain = "", None, False
-        if not name or port == 0 or not is_plain or set(text) & set("@ \\%"):
+        is_named = 0 < len(name) <= _MAX_NAME and not set(text) & set("@ \\%")
+        if not is_named or port == 0 or not is_plain:
             hint = "write https://host/path or https://host:port/path, other alphabets as xn--"
             raise StoreDenied("host_invalid", "an https:// URL names no such host", hint)
         return cls(name, port or _HTTPS_PORT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import get_context
@@ -20,6 +21,17 @@ from offloader.shared.attach import parent_of
 from offloader.web.signals import admit
 
 _PR_SET_PDEATHSIG = 1
+
+
+def import_no_main() -> None:
+    """Have spawned children import what they run, and not first the command line that main ran.
+
+    multiprocessing has each child import the parent's `__main__` when it can tell where that lies;
+    nothing that is sent to ours was defined there.
+    """
+    main = sys.modules["__main__"]
+    main.__spec__ = None
+    main.__dict__.pop("__file__", None)
 
 
 def start_state_server() -> SyncManager:

@@ -29,7 +29,7 @@ from offloader.shared.attach import allow_many_descriptors
 from offloader.shared.mailbox import make_mailboxes
 from offloader.web.apps import ADMIN_NAME, Setup, app_called, make_apps
 from offloader.web.hot_path import HotProtocol
-from offloader.web.offspring import start_state_server
+from offloader.web.offspring import import_no_main, start_state_server
 from offloader.web.signals import Signals
 from offloader.web.spread import SpreadProtocol
 from offloader.web.supervisor import Supervisor
@@ -51,6 +51,7 @@ def serve(
     before anything is loaded.
     """
     allow_many_descriptors()
+    import_no_main()
     api_socket = bind("OFFLOADER_API_PORT", settings.api_host, settings.api_port)
     admin_socket = bind("OFFLOADER_ADMIN_PORT", settings.admin_host, settings.admin_port)
     cache = Cache(settings.cache_dir)

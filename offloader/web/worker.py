@@ -120,20 +120,28 @@ class Worker:
         flight = self._remote_flights.run((query.tag, query.owner), run)
         try:
             response, is_first = await asyncio.wait_for(flight, SCAN_SECONDS + 1)
-        except TimeoutError:  # in the store's queue or in the pool's: the scan ends by itself
-            raise scan_timeout() from None
-        except ScanRefused as error:
-            row = generation.rows.get(query.plan.endpoint.name, 0)
-            self.counters.count_failed_scan(row, error.reason)
-            raise
+        except TimeoutError:  # it waits for a thread or for the store, and ends by itself
+            raise self._counted(generation, query, scan_timeout()) from None
         return response if is_first else query.shared(response)
 
     def _scan_remote(self, generation: Generation, query: Query) -> asyncio.Future[Response]:
         self.attachment.hold(generation)
         is_current = generation.endpoints.get(query.plan.endpoint.name) is query.served
         running = self._remote.start(query, is_current=is_current)
-        running.add_done_callback(lambda _: self.attachment.release(generation))
+
+        def end(done: asyncio.Future[Response]) -> None:
+            self.attachment.release(generation)
+            error = None if done.cancelled() else done.exception()
+            if isinstance(error, ScanRefused):
+                self._counted(generation, query, error)
+
+        running.add_done_callback(end)
         return running
+
+    def _counted(self, generation: Generation, query: Query, error: ScanRefused) -> ScanRefused:
+        row = generation.rows.get(query.plan.endpoint.name, 0)
+        self.counters.count_failed_scan(row, error.reason)
+        return error
 
 
 def worker_number(name: str) -> int:

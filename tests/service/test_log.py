@@ -48,8 +48,8 @@ def test_an_event_is_one_json_object(configure: Configure) -> None:
 
 def test_times_are_utc_with_milliseconds(configure: Configure) -> None:
     """A moment is written as the API writes it."""
-    assert log._moment(1_780_272_000.0) == "2026-06-01T00:00:00.000Z"
-    assert log._moment(1_780_272_000.5) == "2026-06-01T00:00:00.500Z"
+    assert log.moment(1_780_272_000.0) == "2026-06-01T00:00:00.000Z"
+    assert log.moment(1_780_272_000.5) == "2026-06-01T00:00:00.500Z"
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

@@ -61,3 +61,12 @@ def test_no_secret_is_shown() -> None:
     with pytest.raises(ConfigError) as refusal:
         read(S3_ENDPOINT="https://me:hidden@host/x")
     assert "hidden" not in str(refusal.value.problems[0])
+
+
+def test_the_file_of_a_token_is_told(tmp_path: Path) -> None:
+    """Where a token's file lies is known, so that it can be read again; unset it is nothing."""
+    path = tmp_path / "token"
+    path.write_text("t0ken\n", encoding="utf-8")
+    settings = read(GCS_AUTH="bearer", GCS_TOKEN_FILE=str(path))
+    assert (settings.gcs_token, settings.gcs_token_file) == ("t0ken", str(path))
+    assert read(GCS_AUTH="bearer", GCS_TOKEN="t", GCS_TOKEN_FILE="").gcs_token_file is None

@@ -40,6 +40,7 @@ def test_defaults() -> None:
         cors_origins=(),
         gcs_auth="default",
         gcs_token=None,
+        gcs_token_file=None,
         gcs_emulator_url=None,
         s3_region=None,
         s3_endpoint=None,
@@ -47,6 +48,7 @@ def test_defaults() -> None:
         s3_secret=None,
         s3_session_token=None,
         s3_auth="default",
+        https_hosts=(),
         segment_store=None,
     )
 
@@ -87,6 +89,13 @@ ACCEPTED: list[tuple[str, str, str, object]] = [
         ("https://a.example", "http://localhost:3000"),
     ),
     ("S3_ENDPOINT", "http://localhost:9000/", "s3_endpoint", "http://localhost:9000"),
+    ("HTTPS_HOSTS", "data.internal", "https_hosts", ("data.internal",)),
+    (
+        "HTTPS_HOSTS",
+        "Data.Internal, 10.0.0.7:8443,[::1]:1,data.internal",
+        "https_hosts",
+        ("data.internal", "10.0.0.7:8443", "[::1]:1"),
+    ),
     ("SEGMENT_STORE", "gs://bucket/a/", "segment_store", "gs://bucket/a"),
     ("SEGMENT_STORE", "s3://bucket", "segment_store", "s3://bucket"),
     ("SEGMENT_STORE", "/mnt/segments/", "segment_store", "/mnt/segments"),
@@ -114,6 +123,8 @@ REFUSED = [
     *(("SEGMENT_STORE", v) for v in ("bucket", "https://b/x", "gs://", "gs://b/../c")),
     *(("SEGMENT_STORE", v) for v in ("segments", "/", "/a/../b", "://b", "gs:///a", "x/://b")),
     ("S3_REGION", "EU!"),
+    *(("HTTPS_HOSTS", v) for v in ("*", "a,,b", "a b", "https://a", "a/b", "u@a", "a:99999", "ä")),
+    ("HTTPS_HOSTS", ",".join(f"h{number}" for number in range(101))),
     ("CACHE_DIR", "a\nb"),
     ("ADMIN_TOKEN", "two words"),
 ]
@@ -206,8 +217,9 @@ def test_values_without_effect_are_warned_of() -> None:
 
 
 def test_the_table_and_the_settings_agree() -> None:
-    """Every field has one variable, and every variable one field."""
+    """Every field has one variable, and every variable one field; a token may have a file's."""
     fields = [field.name for field in dataclasses.fields(Settings)]
+    fields.remove("gcs_token_file")
     assert [variable.field for variable in VARIABLES] == fields
     assert len(set(NAMES)) == len(NAMES)
 

@@ -66,7 +66,7 @@ def test_what_was_fetched_is_not_asked_for_again(
     monkeypatch.setattr(ranged_file, "PIECE_BYTES", 100)
     noted: list[int] = []
     file = opened(store, noted)
-    file.fetch([(1000, 1250), (50, 60)], pool)
+    file.fetch([(1000, 1250), (50, 60)], pool)()
     pieces = [(start, size) for _, start, size in sorted(store.ranges)]
     assert pieces == [(50, 10), (1000, 100), (1100, 100), (1200, 50)]
     assert sum(noted) == 260
@@ -77,10 +77,22 @@ def test_what_was_fetched_is_not_asked_for_again(
     for start, size in [(999, 2), (1249, 2), (0, 1)]:
         file.seek(start)
         assert file.read(size) == CONTENT[start : start + size]
-    file.let_go([(50, 60)])
+    file.let_go([50])
     file.seek(50)
     assert file.read(1) == CONTENT[50:51]
     assert len(store.ranges) == 8
+
+
+def test_what_is_forgotten_is_asked_for_again(store: CountedStore) -> None:
+    """A read that goes beyond what is held asks for the rest of it only."""
+    file = opened(store)
+    file.hold(100, CONTENT[100:200])
+    file.seek(150)
+    assert file.read(100) == CONTENT[150:250]
+    file.forget()
+    file.seek(150)
+    assert file.read(10) == CONTENT[150:160]
+    assert [one[1:] for one in store.ranges] == [(200, 50), (150, 10)]
 
 
 def test_who_notes_bytes_may_end_the_reading(store: CountedStore, pool: ThreadPoolExecutor) -> None:
@@ -90,8 +102,9 @@ def test_who_notes_bytes_may_end_the_reading(store: CountedStore, pool: ThreadPo
         raise RuntimeError("enough")
 
     file = RangedFile(store, store.stat("one"), refuse)
+    finish = file.fetch([(0, 10)], pool)
     with pytest.raises(RuntimeError, match="enough"):
-        file.fetch([(0, 10)], pool)
+        finish()
 
 
 def test_another_version_is_an_error(store: CountedStore, tmp_path: Path) -> None:
@@ -126,14 +139,14 @@ def test_a_footer_is_read_whole_and_once(store: CountedStore, tmp_path: Path, le
 
 def test_footers_that_are_not_used_make_room(store: CountedStore, tmp_path: Path) -> None:
     """The least recently used go; one that would take a quarter is not kept at all."""
-    content = CONTENT + footer(100)
+    content = CONTENT[:900] + footer(92)
     (tmp_path / "one").write_bytes(content)
-    footers = Footers(len(content) * 4)
+    footers = Footers(4000)
     for name in ("a", "b", "c", "d", "a", "e", "a", "b"):
         footers.give(name, opened(store), len(content))
     assert len(store.ranges) == 6
-    assert (len(footers), footers.size_bytes) == (4, len(content) * 4)
-    tight = Footers(len(content) * 4 - 1)
+    assert (len(footers), footers.size_bytes) == (4, 4000)
+    tight = Footers(3999)
     tight.give("a", opened(store), len(content))
     assert (len(tight), tight.size_bytes) == (0, 0)
 

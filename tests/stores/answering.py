@@ -112,5 +112,7 @@ def _read(connection: socket.socket) -> Asked:
         while line := opened.readline().strip().decode():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
+        if headers.get("expect") == "100-continue":
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         opened.read(int(headers.get("content-length", "0")))
     return Asked(method, target, headers)

@@ -41,16 +41,16 @@ class Start:
         """Remove an object of the project."""
         self.emulator.delete(self.place.root, f"{KEY}/{name}")
 
-    def open(self, *, limit_seconds: float = 60.0) -> tuple[Project, Origin]:
-        """Open the project as main does."""
-        limits = (limit_seconds, limit_seconds)
+    def open(self, with_fallback: float = 60.0, without: float = 60.0) -> tuple[Project, Origin]:
+        """Open the project as main does, within so many seconds."""
+        limits = (with_fallback, without)
         fetching = Fetching(self.place, self.access, self.cache, limits_seconds=limits)
         return fetching.project()
 
-    def refused(self, **limits: float) -> list[tuple[str, str]]:
+    def refused(self, without: float = 60.0) -> list[tuple[str, str]]:
         """Return why it cannot be opened: place and code of each problem."""
         with pytest.raises(ConfigError) as raised:
-            self.open(**limits)
+            self.open(without=without)
         return [(one.path or one.file, one.code) for one in raised.value.problems]
 
 
@@ -139,14 +139,14 @@ def test_a_damaged_last_good_one_is_not_used(start: Start) -> None:
     project, _ = start.open()
     (project.root / "keys" / "keys.yml").write_bytes(b"keys: []\n")
     start.access = replace(start.access, gcs_emulator_url="http://127.0.0.1:9")
-    assert start.refused(limit_seconds=0.0) == [("OFFLOADER_CONFIG", "config_fetch_timeout")]
+    assert start.refused(without=0.0) == [("OFFLOADER_CONFIG", "config_fetch_timeout")]
 
 
 def test_a_bucket_that_hangs_is_not_waited_for(start: Start) -> None:
     """The last good one is opened once the time is over; the fetch is killed."""
     good, _ = start.open()
     start.access = replace(start.access, gcs_emulator_url="http://127.0.0.1:9")
-    project, origin = start.open(limit_seconds=0.0)
+    project, origin = start.open(with_fallback=0.0)
     assert project == good
     assert origin.trouble is not None
     assert origin.trouble.error is not None

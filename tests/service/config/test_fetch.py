@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_what_is_there_already_is_not_read_again(bucket: HeldBucket, revisions: 
     bucket.objects["data/manifest.json"] = b"{}"
     assert fetched(bucket, revisions, 2000.0) == first
     assert (bucket.lists, bucket.reads) == (1, [])
+
+
+def test_what_is_found_counts_as_new(bucket: HeldBucket, revisions: Revisions) -> None:
+    """So that no replica removes it as one of the oldest."""
+    folder = fetched(bucket, revisions).files.parent
+    os.utime(folder, (0, 0))
+    fetched(bucket, revisions)
+    assert folder.stat().st_mtime > 0
 
 
 def test_a_change_is_a_revision_of_its_own(bucket: HeldBucket, revisions: Revisions) -> None:

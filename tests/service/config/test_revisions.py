@@ -90,6 +90,16 @@ def test_a_record_that_names_a_path_is_nothing(revisions: Revisions) -> None:
     assert revisions.last_good() is None
 
 
+def test_a_record_of_another_place_is_nothing(revisions: Revisions) -> None:
+    """Whatever brought it there."""
+    kept = revisions.keep(project(), 1000.0)
+    revisions.use(kept, 1000.0)
+    record = place_of(kept) / "current"
+    document = json.loads(record.read_bytes())
+    record.write_text(json.dumps({**document, "location": "gs://bucket/other"}))
+    assert revisions.last_good() is None
+
+
 def test_the_same_files_written_anew_are_the_same_revision(revisions: Revisions) -> None:
     """Its list is the new one, so that it is found without reading."""
     first = revisions.keep(project("one"), 1000.0)

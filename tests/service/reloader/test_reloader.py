@@ -128,7 +128,11 @@ def test_the_status_document(one: Story) -> None:
         "revision": one.project.catalog.revision,
         "pending": [],
         "problems": [],
+        "error": None,
         "checked_at": 0.0,
+        "failing_at": 0.0,
+        "location": None,
+        "fetched_at": 0.0,
     }
     assert set(document) == {
         *("datasets", "cache_free_bytes", "config", "instance", "is_state_saved")

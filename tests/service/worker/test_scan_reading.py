@@ -25,7 +25,7 @@ from tests.sources.counted_store import CountedStores
 
 CONTRACT = "tenant VARCHAR, n INTEGER, name VARCHAR, note VARCHAR, score DOUBLE"
 ROWS = [
-    (f"t{i // 100}", i, f"name_{i % 50:02d}", f"note {i} " + "x" * 50, i / 4) for i in range(1000)
+    (f"t{i // 100}", i, f"name_{i % 50:02d}", f"note {i} " + "x" * 400, i / 4) for i in range(1000)
 ]
 GROUP_ROWS = 50
 
@@ -196,8 +196,8 @@ def test_aggregates_are_those_of_all_rows(files: list[Path]) -> None:
     ("limits", "code"),
     [
         ({"rows": 999}, "scan_too_large"),
-        ({"decoded_bytes": 50_000}, "scan_too_large"),
-        ({"read_bytes": 90_000}, "scan_too_large"),
+        ({"decoded_bytes": 200_000}, "scan_too_large"),
+        ({"read_bytes": 350_000}, "scan_too_large"),
         ({"group_bytes": 1000}, "scan_too_large"),
         ({"seconds": -1}, "scan_timeout"),
     ],

@@ -6,7 +6,7 @@ import hashlib
 import re
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +16,13 @@ from urllib.parse import unquote
 
 import trustme
 
+from offloader.stores.access import Access
+from offloader.stores.https import HttpsStore
+
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 FIRST_SECONDS = 1_780_000_000
+NAMES = ("localhost", "data.example", "127.0.0.1")
+CONTENT = bytes(number % 251 for number in range(5000))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -26,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: FileServer
     timeout = 10
+    disable_nagle_algorithm = True
 
     def do_HEAD(self) -> None:
         self._answer()
@@ -110,13 +116,13 @@ class FileServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def file_server(folder: Path, names: Sequence[str]) -> Iterator[tuple[FileServer, Path]]:
-    """Serve with a certificate for these names; give also the file of the CA to be trusted."""
+def file_server(folder: Path) -> Iterator[tuple[FileServer, Path]]:
+    """Serve with a certificate for NAMES; give also the file of the CA to be trusted."""
     authority = trustme.CA()
     trusted = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(trusted))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(tls)
+    authority.issue_cert(*NAMES).configure_cert(tls)
     server = FileServer(tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -126,3 +132,8 @@ def file_server(folder: Path, names: Sequence[str]) -> Iterator[tuple[FileServer
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def opened(server: FileServer, *allowed: str) -> HttpsStore:
+    """Open the store of a server, by the name of localhost."""
+    return HttpsStore.open(f"localhost:{server.port}", Access(https_hosts=allowed))
