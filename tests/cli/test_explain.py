@@ -14,6 +14,7 @@ from offloader.service.builder.process import build
 from offloader.service.cache import Cache
 from tests.projects import UsageProject, usage_project
 from tests.service.building import job_of, parts_in
+from tests.web.remote_project import remote_project
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,16 @@ def test_a_tenant_that_nothing_asks_for_is_refused(
     words = ["explain", "flights_by_day", "--tenant", "t", "--config", str(root)]
     assert main([*words, "--cache-dir", str(tmp_path)]) == 2
     assert "[tenant_unused]" in capsys.readouterr().err
+
+
+def test_an_endpoint_that_reads_files_has_no_path_to_explain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be explained by a segment without rows."""
+    remote_project(tmp_path / "project")
+    words = ["explain", "archive_rows", "--tenant", "tenant_0", "--cache-dir", str(tmp_path)]
+    assert main([*words, "--config", str(tmp_path / "project")]) == 2
+    assert "[endpoint_is_remote]" in capsys.readouterr().err
 
 
 def test_a_pair_needs_a_name(capsys: pytest.CaptureFixture[str]) -> None:

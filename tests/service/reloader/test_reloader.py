@@ -135,7 +135,7 @@ def test_the_status_document(one: Story) -> None:
         "fetched_at": 0.0,
     }
     assert set(document) == {
-        *("datasets", "cache_free_bytes", "config", "instance", "is_state_saved")
+        *("datasets", "cache_free_bytes", "config", "instance", "is_state_saved", "segment_store")
     }
     told = dict(document["datasets"]["a"])
     attempt = told.pop("attempt")

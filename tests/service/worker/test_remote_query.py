@@ -39,6 +39,19 @@ def test_it_is_neither_quick_nor_answered_here() -> None:
         query.finish()
 
 
+def test_a_total_in_one_step_is_none_here() -> None:
+    """In memory it would be answered without a query; here the segment's rows do not count."""
+    plan = serve("n INTEGER", [(1,), (2,)], select="n sum", serving_mode="remote_scan").plan
+    in_memory = replace(plan.endpoint, serving_mode="local_table")
+    found = []
+    for endpoint in (plan.endpoint, in_memory):
+        catalog = Catalog(False, {}, {"usage": endpoint}, ())
+        served = Served(endpoint, replace(plan, endpoint=endpoint))
+        made = Generation(1, catalog, {"usage": served}, {}, {}, {}, {})
+        found.append(type(begin(made, Request("usage", b""), NOW)))
+    assert found == [Query, Response]
+
+
 def test_a_conditional_request_and_a_kept_answer_need_no_files() -> None:
     """They end before the scan."""
     cache = ResponseCache(1 << 20)
