@@ -51,6 +51,7 @@ ROWS: tuple[Row, ...] = (
         Fault(hang=True),
         "given up 20 s after the last byte, then tried again",
         _all("store_unreachable"),
+        operations=("stat", "download", "write"),
     ),
     Row(
         "connections refused",

@@ -21,7 +21,7 @@ BUCKET = "demo"
 TARGET = "/v1/endpoints/orders_by_shop?shop=berlin"
 ASK_SECONDS = 0.1
 # The second looks less often: it comes when the first has shared what it built.
-LOOK_SECONDS = (0.5, 3.0)
+LOOK_SECONDS = (0.3, 4.0)
 LINE = "{:>8}  {:>7}  {:<8}  {:>10}  {:<28}  {:>10}  {}"
 
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the example until Ctrl-C or for `--seconds`; return 0."""
     parser = argparse.ArgumentParser(prog="stateless", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, help="how long; default: until Ctrl-C")
-    parser.add_argument("--every", type=float, default=4.0, help="seconds between snapshots")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between snapshots")
     parser.add_argument("--rows", type=int, default=200_000, help="rows of a snapshot")
     parser.add_argument("--ports", type=int, default=4000, help="the first of four; 0: any")
     arguments = parser.parse_args(argv)
