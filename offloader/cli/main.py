@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from importlib import import_module
 
 from offloader import __version__
-from offloader.cli import cache, explain, schema, serve, snapshot, validate, version
 
-_COMMANDS = (serve, validate, explain, snapshot, cache, schema, version)
+_COMMANDS = ("serve", "validate", "explain", "snapshot", "cache", "schema", "version")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,9 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"offloader {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
+    given = sys.argv[1:] if arguments is None else arguments
+    # A service starts the sooner the less it imports of what only others need.
+    for name in given[:1] if given and given[0] in _COMMANDS else _COMMANDS:
+        command = import_module(f"offloader.cli.{name}")
         command.add_parser(subparsers).set_defaults(run=command.run)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(given)
     return int(args.run(args))
 
 

@@ -17,6 +17,7 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -29,7 +30,7 @@ from offloader.service.segment_descriptor import (
     parse_shared_part,
 )
 from offloader.stores.checksum import new_hash
-from offloader.stores.download import ContentDiffers, ObjectTooLarge, download, read_whole
+from offloader.stores.download import ContentDiffers, Download, ObjectTooLarge, read_whole
 from offloader.stores.location import Location, parse_url
 from offloader.stores.store import (
     READ_BYTES,
@@ -41,7 +42,7 @@ from offloader.stores.store import (
 )
 
 MOST_COPIES = 4
-RANGES_AT_ONCE = 4
+RANGE_BYTES = 32 << 20  # a request costs more than what it reads in some milliseconds
 _MOST_REMEMBERED = 10_000
 
 Put = Literal["uploaded", "present"]
@@ -97,21 +98,24 @@ class SegmentStore:
         shared: SharedPart,
         found: StoredObject,
         target: Path,
+        pool: Executor,
         on_bytes: Callable[[int], None],
     ) -> None:
         """Make the file `target` out of a copy's bytes, which have the digest that was said.
 
-        Raises OSError too, when the file cannot be written.
+        The threads of `pool` read it, a range each. Raises OSError too, when the file cannot be
+        written.
         """
         try:
-            download(
+            Download(
                 self._store,
                 found,
                 target,
-                at_once=RANGES_AT_ONCE,
+                pool,
+                range_bytes=RANGE_BYTES,
                 wanted=("xxh3_128", shared.digest),
                 on_bytes=on_bytes,
-            )
+            ).finish()
         except ContentDiffers as error:
             what = "its digest is not the one its descriptor says"
             raise SharedPartBad(self.name(shared.ref, copy), what) from error

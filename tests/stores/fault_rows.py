@@ -63,7 +63,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "connection reset in mid-body",
         Fault(reset_after=1_500_000),
-        "goes on at the byte where it broke, in the same version",
+        "goes on after the last piece that arrived, in the same version",
     ),
     Row(
         "connection reset instead of an answer",

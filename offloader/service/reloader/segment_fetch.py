@@ -29,6 +29,7 @@ from offloader.service.segment_store import SegmentStore
 from offloader.stores.store import ObjectMissing
 
 PARTS_AT_ONCE = 8
+RANGES_AT_ONCE = 8  # over all parts, so that reading takes 8 MiB of memory
 STILL_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 
@@ -36,7 +37,7 @@ Facts = Mapping[str, Any]
 
 
 class _Fetch:
-    """One part on its way; `moved_at` is when something of it came last, 0 before it begins."""
+    """One part on its way; `moved_at` is when something of it came last, 0 while it waits."""
 
     def __init__(self, ref: PartRef, facts: Facts) -> None:
         self.ref = ref
@@ -64,6 +65,7 @@ class Fetching:
         self._still_seconds = still_seconds
         self._clock = clock
         self._pool = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="fetch")
+        self._ranges = ThreadPoolExecutor(RANGES_AT_ONCE, thread_name_prefix="range")
         self._moved_at = clock()
         self._expected_bytes = 0
         self._lock = threading.Lock()
@@ -71,6 +73,7 @@ class Fetching:
     def close(self) -> None:
         """Wait until nothing is on its way any more."""
         self._pool.shutdown()
+        self._ranges.shutdown()
 
     def fetch(self, manifest: Manifest, plan: PartPlan) -> dict[PartRef, bool]:
         """Put into the cache what is missing there and can be had; return whether each part came.
@@ -163,7 +166,10 @@ class Fetching:
         aside = target.with_name(f".{target.name}.{token_hex(8)}.tmp")
         try:
             with self._room_for(shared):
-                self._store.download(copy, shared, found, aside, lambda _: self._note_move(one))
+                one.moved_at = 0.0  # until it has its turn among all that is read
+                self._store.download(
+                    copy, shared, found, aside, self._ranges, lambda _: self._note_move(one)
+                )
                 with mapped(aside) as content:
                     check_part(content, one.facts, self._store.name(one.ref, copy))
                     if shared.counts is not None:
