@@ -10,7 +10,8 @@ HOST ?= 127.0.0.1
 CACHE_DIR ?= $(CURDIR)/.cache/$(EXAMPLE)
 API_PORT ?= 4000
 ADMIN_PORT ?= 4001
-BENCH ?= build_speed key_lookup counters worker_memory swap_speed warm_restart serving
+BENCH ?= build_speed key_lookup counters worker_memory swap_speed warm_restart cold_replica stateless \
+	scan_layouts serving
 BENCH_ROWS ?= 5000000
 BENCH_MEGABYTES ?= 1000
 BENCH_ARGS ?=
@@ -74,6 +75,8 @@ BENCH_build_speed = --rows $(BENCH_ROWS) --json build/bench/build_speed.json
 BENCH_counters = --json build/bench/counters.json
 BENCH_worker_memory = --json build/bench/worker_memory.json
 BENCH_warm_restart = --megabytes $(BENCH_MEGABYTES)
+BENCH_cold_replica = --megabytes $(BENCH_MEGABYTES)
+BENCH_stateless = --json build/bench/stateless.json
 BENCH_serving = --rows $(BENCH_ROWS) --figures $$(ls build/bench/*.json 2>/dev/null) $(BENCH_ARGS)
 
 faults: .venv/dev.stamp ## Kill, fill up and damage on purpose, under load (FAULTS_ARGS="kills --seed 7")

@@ -57,7 +57,7 @@ def stocked(source: Source, cache_root: Path, numbers: Iterable[int]) -> Iterato
             "cache": str(cache_root),
             "target": str(cache_root),
             "root": str(source.root),
-            "manifest_path": str(source.manifest_path),
+            "manifest_at": str(source.manifest_path),
             "manifest_copy": str(copy),
             "previous_row_count": None,
             "was_served": True,

@@ -18,6 +18,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -39,6 +40,7 @@ from offloader.stores.store import (
     ObjectMissing,
     ObjectStore,
     StoredObject,
+    StoreFailed,
 )
 
 MOST_COPIES = 4
@@ -100,22 +102,30 @@ class SegmentStore:
         target: Path,
         pool: Executor,
         on_bytes: Callable[[int], None],
+        *,
+        is_compared: bool,
     ) -> None:
-        """Make the file `target` out of a copy's bytes, which have the digest that was said.
+        """Make the file `target` out of a copy's bytes; the threads of `pool` read a range each.
 
-        The threads of `pool` read it, a range each. Raises OSError too, when the file cannot be
-        written.
+        If it `is_compared`, what the store's checksum shows to be damaged on the way is read again,
+        and the bytes have the digest that was said; else they are just the bytes that came. Raises
+        OSError too, when the file cannot be written.
         """
         try:
             Download(
                 self._store,
-                found,
+                found if is_compared else replace(found, checksum=None),
                 target,
                 pool,
                 range_bytes=RANGE_BYTES,
-                wanted=("xxh3_128", shared.digest),
+                wanted=("xxh3_128", shared.digest) if is_compared else None,
                 on_bytes=on_bytes,
             ).finish()
+        except StoreFailed as error:
+            if error.code != "object_checksum_differs":
+                raise
+            what = "its bytes are not those its store has a checksum of"
+            raise SharedPartBad(self.name(shared.ref, copy), what) from error
         except ContentDiffers as error:
             what = "its digest is not the one its descriptor says"
             raise SharedPartBad(self.name(shared.ref, copy), what) from error

@@ -28,6 +28,7 @@ class FakeMain(MainLink):
     """Main without memory: it looks at the files of parts, and remembers what it was asked for.
 
     `prepared` are the snapshot ids of every prepare, by dataset; `documents` are the documents.
+    `ahead` are the parts (dataset, id) that were to be loaded ahead.
     `held` are the names of the parts in memory, which are not loaded again. `answer` may decide
     over a prepare; it gets the ids.
     """
@@ -41,6 +42,7 @@ class FakeMain(MainLink):
         self.documents: list[Document] = []
         self.commits: list[int] = []
         self.aborted: list[int] = []
+        self.ahead: list[tuple[str, str]] = []
         self.answer: Answer | None = None
         self.held = {one for one, _ in _parts(document)}
         self._cache = cache
@@ -67,6 +69,9 @@ class FakeMain(MainLink):
         kept = {(name, key) for name, keys in self.committed["kept"].items() for key in keys}
         self.held = (self.held & kept) | {one for one, _ in _parts(self.committed)}
         return COMMIT_SECONDS
+
+    def load_ahead(self, dataset: str, part_id: str) -> None:
+        self.ahead.append((dataset, part_id))
 
     def abort(self, number: int) -> None:
         self.aborted.append(number)

@@ -19,6 +19,7 @@ from offloader.service.project import Project
 from offloader.service.reloader import reloader as reloader_module
 from offloader.service.reloader.config_watch import ConfigSeen
 from offloader.service.reloader.reloader import Reloader, Station
+from offloader.service.reloader.sharing import Sharing
 from offloader.service.state import DatasetState, load_state
 from tests.projects import write_project, write_yaml
 from tests.service.building import loaded, wait_for
@@ -57,6 +58,7 @@ class Story:
         self.root, self.cache = folder / "project", Cache(folder / "cache")
         self.cache.prepare()
         self.builder, self.now, self.is_threaded = FakeBuilder(), 1000.0, False
+        self.sharing: Sharing | None = None
         documents = {name: dataset_document(name, **changes) for name in datasets}
         write_project(self.root, datasets=documents)
         self.project: Project = loaded(self.root)
@@ -91,7 +93,7 @@ class Story:
         """Start a reloader, with the state that the one before left; main goes on."""
         self.jobs = Jobs()
         self.reloader = Reloader(
-            Station(self.project, self.cache.state, INTERVAL_SECONDS),
+            Station(self.project, self.cache.state, INTERVAL_SECONDS, sharing=self.sharing),
             self.main,
             self.builder,
             lookout_of(self.cache),

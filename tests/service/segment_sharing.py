@@ -101,12 +101,16 @@ class BucketShelf:
 
 
 class Between:
-    """Stands before a store; `on_call` may wait or raise, `calls` are (method, key) so far."""
+    """Stands before a store; `calls` are (method, key) so far.
+
+    `on_call` may wait or raise, `on_chunk` may change what is read.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self.calls: list[tuple[str, str]] = []
         self.on_call: Callable[[str, str], None] = lambda _method, _key: None
+        self.on_chunk: Callable[[str, bytes], bytes] = lambda _key, chunk: chunk
 
     @property
     def url(self) -> str:
@@ -128,7 +132,7 @@ class Between:
         self, found: StoredObject, start: int = 0, length: int | None = None
     ) -> Iterator[bytes]:
         self._call("read", found.key)
-        return self._store.read(found, start, length)
+        return (self.on_chunk(found.key, one) for one in self._store.read(found, start, length))
 
     def write(self, key: str, content: BinaryIO, size_bytes: int) -> None:
         self._call("write", key)

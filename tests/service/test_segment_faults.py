@@ -174,6 +174,23 @@ def test_an_object_that_changes_while_it_is_read_is_refused(
     assert replica.parts() == {}
 
 
+def test_what_was_damaged_on_the_way_is_read_again(replica: Replica, shared: Any) -> None:
+    """The object is sound: no copy is given up for it."""
+    damaged: list[str] = []
+
+    def on_chunk(key: str, chunk: bytes) -> bytes:
+        if key.endswith(".part") and key not in damaged:
+            damaged.append(key)
+            return flip(chunk, 100)
+        return chunk
+
+    replica.between.on_chunk = on_chunk
+    assert replica.fetch(shared) == set(refs_of(shared))
+    assert len(damaged) == len(shared["parts"])
+    assert replica.counted()["fetched"] == len(shared["parts"])
+    assert "corrupt" not in replica.counted()
+
+
 def test_a_whole_part_of_another_kind_is_refused(
     replica: Replica, shared: Any, shelf: FolderShelf
 ) -> None:

@@ -14,7 +14,7 @@ from offloader.errors import OffloaderError
 from offloader.service import log
 from offloader.service.generation_document import encode
 from offloader.service.main.generations import Generations
-from offloader.service.main.part_store import DamagedPart
+from offloader.service.main.part_store import DamagedPart, PartName
 from offloader.shared.attach import is_own_child, listen, peer_pid, receive, send
 from offloader.shared.control import ControlBlock, Word
 from offloader.shared.memory import memory_of
@@ -120,6 +120,10 @@ class AttachServer:
         if "abort" in message:
             self._generations.abort(message["abort"])
             return {"aborted": message["abort"]}
+        if "load_ahead" in message:
+            dataset, part_id = message["load_ahead"]
+            self._generations.load_ahead(PartName(dataset, part_id, part_id))
+            return {}
         return self._prepare(_document(descriptors[0]))
 
     def _prepare(self, document: dict[str, Any]) -> dict[str, object]:

@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from threading import Condition, Lock, Thread
 from typing import Any
 
@@ -19,7 +20,7 @@ from offloader.errors import OffloaderError
 from offloader.service.cache import Cache
 from offloader.service.generation_document import Document
 from offloader.service.main.offers import Offer, Offers
-from offloader.service.main.part_store import PartStore, unlimited
+from offloader.service.main.part_store import PartName, PartStore, unlimited
 from offloader.service.main.peers import Peer, lowest_in_use
 from offloader.shared.control import ControlBlock, Word
 
@@ -79,6 +80,15 @@ class Generations:
             self._count_bytes()
         return number
 
+    def load_ahead(self, part: PartName) -> None:
+        """Load a part of a snapshot whose other parts are still on their way, if there is room.
+
+        What goes wrong is for `prepare` to tell.
+        """
+        with self._working, suppress(OffloaderError, OSError):
+            self._offers.load_ahead(part)
+            self._count_bytes()
+
     def mapped(self, number: int) -> Mapping[str, int]:
         """Return what of a held generation did not fit: mapped bytes by dataset."""
         return self._held[number].mapped
@@ -132,6 +142,7 @@ class Generations:
         """Drop whatever is prepared: the reloader that wanted it is gone."""
         with self._working:
             committed = self._control.generation()
+            self._offers.forget_ahead()
             self._drop([number for number in self._held if number > committed])
 
     def committed_document(self) -> Document:

@@ -47,6 +47,7 @@ class Offers:
         self._store = store
         self._withdraw = withdraw
         self._reserve: dict[str, list[str]] = {}
+        self._ahead: dict[str, str] = {}  # dataset by key, of parts that no offer has yet
         self._rows: dict[str, int] = {}
 
     def make(self, number: int, document: Document, held: Held, committed: int) -> Offer:
@@ -56,6 +57,7 @@ class Offers:
         OSError; call `release` then.
         """
         wanted = wanted_parts(document)
+        self._settle_ahead(wanted)
         spare = self._spare(document, held, wanted)
         spare_bytes = self._store.size_bytes("shared", {k for keys in spare.values() for k in keys})
         admitted = admit(
@@ -84,6 +86,17 @@ class Offers:
             number, descriptor, keys, document, admitted.mapped, tuple(chain(*kept.values()))
         )
 
+    def load_ahead(self, part: PartName) -> None:
+        """Load a part that is about to be asked for, if there is room; raises as `make` does."""
+        if part.key in self._store or self._store.missing_bytes([part]) > self._store.room_bytes():
+            return
+        self._store.load(part)
+        self._ahead[part.key] = part.dataset
+
+    def forget_ahead(self) -> None:
+        """Expect no longer that what was loaded ahead is asked for; call `release` then."""
+        self._ahead.clear()
+
     def keep(self, document: Document) -> None:
         """Reserve what a document wants kept of previous snapshots, as far as it is here."""
         kept: Mapping[str, list[str]] = document.get("kept") or {}
@@ -99,7 +112,20 @@ class Offers:
     def release(self, held: Held) -> None:
         """Let go of every part that neither an offer nor the reserve needs."""
         offered = {key for offer in held.values() for key in offer.keys}
-        self._store.keep_only(offered.union(*self._reserve.values()))
+        self._store.keep_only(offered.union(self._ahead, *self._reserve.values()))
+
+    def _settle_ahead(self, wanted: Mapping[str, list[PartName]]) -> None:
+        """Take what is asked for now; let go of what its dataset has no use for, or takes room."""
+        keys = {part.key for parts in wanted.values() for part in parts}
+        missing_bytes = sum(self._store.missing_bytes(parts) for parts in wanted.values())
+        is_short = missing_bytes > self._store.room_bytes()
+        unused = [
+            k for k, name in self._ahead.items() if k not in keys and (is_short or name in wanted)
+        ]
+        self._store.drop(unused)
+        self._ahead = {
+            k: name for k, name in self._ahead.items() if k not in keys and k not in unused
+        }
 
     def _kept(self, document: Document) -> dict[str, list[str]]:
         """Return what a document wants kept, of snapshots whose parts are all in memory."""

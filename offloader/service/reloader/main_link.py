@@ -77,6 +77,10 @@ class MainLink:
             (damaged["dataset"], damaged["part"]) if damaged else None,
         )
 
+    def load_ahead(self, dataset: str, part_id: str) -> None:
+        """Have a part loaded whose segment is about to be prepared."""
+        self._ask({"load_ahead": [dataset, part_id]})
+
     def commit(self, number: int) -> float:
         """Commit a prepared generation; return the seconds since its prepare began."""
         self._ask({"commit": number, "began_ns": self._began_ns})

@@ -94,7 +94,7 @@ class Reloader:
             on_step=self._note_step,
             aside=str(station.instance),
             turns=turns,
-            fetch=station.sharing.fetch if station.sharing else None,
+            fetch=partial(station.sharing.fetch, self._load_ahead) if station.sharing else None,
         )
         self._sharing = station.sharing
         documents = link.committed.get("desired") or self._serving.documents
@@ -271,6 +271,11 @@ class Reloader:
     def _note_step(self, name: str, step: Step) -> None:
         """Note how far the work on a dataset is; called from the pool."""
         self._events.put(partial(self._ledger.note_step, name, step))
+
+    def _load_ahead(self, dataset: str, part_id: str) -> None:
+        """Have a part that came loaded while others come, where nothing is served yet."""
+        if dataset not in self._serving.entries:
+            self._events.put(partial(self._link.load_ahead, dataset, part_id))
 
     def _keep_book(self) -> None:
         catalogs = (self._serving.catalog, self._desired.catalog)

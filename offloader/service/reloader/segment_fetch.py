@@ -6,45 +6,45 @@ come, and goes on to build when none have come for a while, whatever those threa
 
 from __future__ import annotations
 
-import errno
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from secrets import token_hex
 from typing import Any
 
 from offloader.catalog.manifest import Manifest
 from offloader.errors import OffloaderError, SourceUnavailable
 from offloader.segment.access_path import PartPlan
 from offloader.service import log
-from offloader.service.cache import MIN_FREE_BYTES, Cache, disk_error
-from offloader.service.counts import save_counts
+from offloader.service.cache import Cache, disk_error
+from offloader.service.reloader.segment_landing import Copy, DiskError, Landing
 from offloader.service.reloader.segment_status import SegmentStatus
-from offloader.service.segment_check import check_part, facts_by_id, mapped
-from offloader.service.segment_descriptor import PartRef, SharedPart, SharedPartBad
+from offloader.service.segment_check import facts_by_id
+from offloader.service.segment_descriptor import PartRef, SharedPartBad
 from offloader.service.segment_store import SegmentStore
 from offloader.stores.store import ObjectMissing
 
 PARTS_AT_ONCE = 8
-RANGES_AT_ONCE = 8  # over all parts, so that reading takes 8 MiB of memory
 STILL_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 
-Facts = Mapping[str, Any]
+OnPart = Callable[[str, str], None]
 
 
 class _Fetch:
     """One part on its way; `moved_at` is when something of it came last, 0 while it waits."""
 
-    def __init__(self, ref: PartRef, facts: Facts) -> None:
+    def __init__(self, ref: PartRef, facts: Mapping[str, Any], on_part: OnPart) -> None:
         self.ref = ref
         self.facts = facts
+        self.on_part = on_part
         self.moved_at = 0.0
-        self.size_bytes = 0
-        self.is_given_up = False
+        self.copy: Copy | None = None
+        self.has_come = self.is_corrupt = self.is_given_up = False
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the part, 0 before it is known."""
+        return self.copy.shared.size_bytes if self.copy else 0
 
 
 class Fetching:
@@ -65,35 +65,44 @@ class Fetching:
         self._still_seconds = still_seconds
         self._clock = clock
         self._pool = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="fetch")
-        self._ranges = ThreadPoolExecutor(RANGES_AT_ONCE, thread_name_prefix="range")
+        self._landing = Landing(store, cache)
         self._moved_at = clock()
-        self._expected_bytes = 0
-        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Wait until nothing is on its way any more."""
         self._pool.shutdown()
-        self._ranges.shutdown()
+        self._landing.close()
 
-    def fetch(self, manifest: Manifest, plan: PartPlan) -> dict[PartRef, bool]:
+    def fetch(
+        self,
+        manifest: Manifest,
+        plan: PartPlan,
+        on_part: OnPart = lambda _dataset, _part_id: None,
+    ) -> dict[PartRef, bool]:
         """Put into the cache what is missing there and can be had; return whether each part came.
 
-        What came was compared with its descriptor, its own checksums and what it must be. Never
-        raises; returns at the latest when nothing has come for `still_seconds`.
+        `on_part` is told of each that did, by several threads. What came was compared with its
+        descriptor, its own checksums and what it must be. Never raises; returns at the latest when
+        nothing has come for `still_seconds`.
         """
         wanted = [
-            _Fetch(PartRef(manifest.dataset_id, part_id, manifest.digest), facts)
+            _Fetch(PartRef(manifest.dataset_id, part_id, manifest.digest), facts, on_part)
             for part_id, facts in facts_by_id(plan, manifest).items()
             if not self._cache.part(manifest.dataset_id, part_id).exists()
         ]
-        if not wanted or self._status.is_resting:
+        if self._status.is_resting:
             self._status.count("failed", len(wanted))
-            return {one.ref: False for one in wanted}
+        elif wanted:
+            self._fetch(manifest, wanted)
+        return {one.ref: one.has_come for one in wanted}
+
+    def _fetch(self, manifest: Manifest, wanted: Sequence[_Fetch]) -> None:
         began = self._clock()
-        running = {self._pool.submit(self._fetch, one): one for one in wanted}
-        if not self._await(running, began):
-            self._give_up(running)
-        came = [one for future, one in running.items() if _has_come(future)]
+        if self._do(self._look_up, wanted):
+            found = (one for one in wanted if one.copy is not None)
+            # The largest first: what it takes after it came is done while the others come.
+            self._do(self._bring, sorted(found, key=lambda one: -one.size_bytes))
+        came = [one for one in wanted if one.has_come]
         if came:
             log.event(
                 "segments_fetched",
@@ -103,111 +112,81 @@ class Fetching:
                 bytes=sum(one.size_bytes for one in came),
                 seconds=round(self._clock() - began, 3),
             )
-        return {one.ref: one in came for one in wanted}
 
-    def _await(self, running: Mapping[Future[bool], _Fetch], began: float) -> bool:
-        """Wait until all are done; False when one that runs, or all there are, stand still."""
+    def _do(self, step: Callable[[_Fetch], None], wanted: Sequence[_Fetch]) -> bool:
+        """Carry a step out for all, in the pool; False when it was given up."""
+        began = self._clock()
+        running = {self._pool.submit(self._try, step, one): one for one in wanted}
         while left := wait(running, timeout=min(_LOOK_SECONDS, self._still_seconds)).not_done:
-            now = self._clock()
             moved = [running[future].moved_at or max(self._moved_at, began) for future in left]
-            if now - min(moved) > self._still_seconds:
+            # One that began stands still, or one that waits and all others do.
+            if self._clock() - min(moved) > self._still_seconds:
+                self._give_up({future: running[future] for future in left})
                 return False
         return True
 
-    def _give_up(self, running: Mapping[Future[bool], _Fetch]) -> None:
-        left = [future for future in running if not future.done()]
-        for future in left:
-            running[future].is_given_up = True
+    def _give_up(self, left: Mapping[Future[None], _Fetch]) -> None:
+        for future, one in left.items():
+            one.is_given_up = True
             future.cancel()
         message = f"nothing has come from the segment store for {self._still_seconds:g} seconds"
         hint = "the parts are built here; see whether the store answers"
         self._status.count("failed", len(left))
         self._status.note_failed(SourceUnavailable("segment_store_slow", message, hint))
 
-    def _fetch(self, one: _Fetch) -> bool:
+    def _try(self, step: Callable[[_Fetch], None], one: _Fetch) -> None:
+        """Carry a step out for one part; what goes wrong is told, and the part is built."""
         try:
             if not self._status.is_resting:  # by now, for this one waited
-                return self._first_good_copy(one)
-        except _DiskError as error:
+                step(one)
+                return
+        except DiskError as error:
             self._status.note_not_fetched(one.ref, disk_error(error.cause))
         except OffloaderError as error:
             self._status.note_failed(error)
         except Exception as error:
             log.LOGGER.error("segment_fetch_broke", exc_info=error)
+        one.copy = None
         if not one.is_given_up:
             self._status.count("failed")
-        return False
 
-    def _first_good_copy(self, one: _Fetch) -> bool:
-        is_corrupt = False
-        for copy in self._store.copies(one.ref):
+    def _look_up(self, one: _Fetch) -> None:
+        """Find the first copy that is not known to be spoilt."""
+        one.copy = None
+        for number in self._store.copies(one.ref):
             self._note_move(one)
             try:
-                self._take(one, copy)
+                one.copy = Copy(number, *self._store.look_up(one.ref, number), one.facts)
             except ObjectMissing:
-                break
+                pass
             except SharedPartBad as error:
-                is_corrupt = True
-                self._store.spoil(one.ref, copy)
-                self._status.note_corrupt(one.ref, error)
+                self._refuse(one, number, error)
+                continue
+            break
+        one.moved_at = 0.0
+        self._status.note_answered()
+        if one.copy is None and not one.is_corrupt:
+            self._status.count("missing")
+
+    def _bring(self, one: _Fetch) -> None:
+        """Have the first good copy in the cache."""
+        while one.copy is not None and not one.has_come:
+            copy = one.copy
+            try:
+                self._landing.land(copy, lambda: self._note_move(one))
+            except SharedPartBad as error:
+                self._refuse(one, copy.number, error)
+                self._look_up(one)
             else:
+                one.has_come = True
                 self._status.note_answered()
                 self._status.count("fetched", size_bytes=one.size_bytes)
-                return True
-        self._status.note_answered()
-        self._status.count("missing", 0 if is_corrupt else 1)
-        return False
+                one.on_part(one.ref.dataset, one.ref.part_id)
 
-    def _take(self, one: _Fetch, copy: int) -> None:
-        """Have one copy in the cache; nothing of it appears there before it was checked."""
-        shared, found = self._store.look_up(one.ref, copy)
-        self._note_move(one)
-        target = self._cache.part(one.ref.dataset, one.ref.part_id)
-        aside = target.with_name(f".{target.name}.{token_hex(8)}.tmp")
-        try:
-            with self._room_for(shared):
-                one.moved_at = 0.0  # until it has its turn among all that is read
-                self._store.download(
-                    copy, shared, found, aside, self._ranges, lambda _: self._note_move(one)
-                )
-                with mapped(aside) as content:
-                    check_part(content, one.facts, self._store.name(one.ref, copy))
-                    if shared.counts is not None:
-                        save_counts(
-                            self._cache, one.ref.dataset, one.ref.manifest_digest, shared.counts
-                        )
-                    aside.replace(target)
-        except OSError as error:
-            raise _DiskError(error) from error
-        finally:
-            aside.unlink(missing_ok=True)
-        one.size_bytes = shared.size_bytes
-
-    @contextmanager
-    def _room_for(self, shared: SharedPart) -> Iterator[None]:
-        """Refuse what does not fit the volume beside all else that is on its way."""
-        with self._lock:
-            self._expected_bytes += shared.size_bytes
-            expected_bytes = self._expected_bytes
-        try:
-            if self._cache.free_bytes() < expected_bytes + MIN_FREE_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            yield
-        finally:
-            with self._lock:
-                self._expected_bytes -= shared.size_bytes
+    def _refuse(self, one: _Fetch, number: int, error: SharedPartBad) -> None:
+        one.is_corrupt = True
+        self._store.spoil(one.ref, number)
+        self._status.note_corrupt(one.ref, error)
 
     def _note_move(self, one: _Fetch) -> None:
         one.moved_at = self._moved_at = self._clock()
-
-
-class _DiskError(Exception):
-    """The cache volume could not be written: not the store's fault."""
-
-    def __init__(self, cause: OSError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-def _has_come(future: Future[bool]) -> bool:
-    return future.done() and not future.cancelled() and future.result()

@@ -61,20 +61,20 @@ class SegmentStatus:
         self._rests_until = self._clock() + REST_SECONDS
         was_ok, self._is_ok = self._is_ok, False
         if was_ok:
-            self._warn("segment_store_failed", error)
+            log.warning("segment_store_failed", location=self._location, **_shown(error))
 
     def note_not_fetched(self, ref: PartRef, error: OffloaderError) -> None:
         """The cache has no place for a part; the store is not to blame."""
         is_news = self._error is None or self._error["code"] != error.code
         self._remember(error)
         if is_news:
-            self._warn("segment_not_fetched", error, dataset=ref.dataset)
+            log.warning("segment_not_fetched", dataset=ref.dataset, **_shown(error))
 
     def note_corrupt(self, ref: PartRef, error: OffloaderError) -> None:
         """A copy of a part is not that part."""
         self.count("corrupt")
         self._remember(error)
-        self._warn("shared_part_refused", error, dataset=ref.dataset)
+        log.warning("shared_part_refused", dataset=ref.dataset, **_shown(error))
 
     def note_written(self) -> None:
         """The store took a part."""
@@ -85,12 +85,12 @@ class SegmentStatus:
         self._remember(error)
         was_writable, self._is_writable = self._is_writable, False
         if was_writable:
-            self._warn("segment_store_not_writable", error)
+            log.warning("segment_store_not_writable", location=self._location, **_shown(error))
 
     def note_not_shared(self, ref: PartRef, error: OffloaderError) -> None:
         """A part was not uploaded, and is not tried again before the next swap."""
         self._remember(error)
-        self._warn("segment_not_shared", error, dataset=ref.dataset)
+        log.warning("segment_not_shared", dataset=ref.dataset, **_shown(error))
 
     def document(self, waiting: Collection[object]) -> dict[str, Any]:
         """Return what the board says; `waiting` are the parts that are to be uploaded."""
@@ -106,9 +106,8 @@ class SegmentStatus:
             }
 
     def _remember(self, error: OffloaderError) -> None:
-        shown = {"code": error.code, "message": error.message, "hint": error.hint}
-        self._error = {**shown, "at": self._clock()}
+        self._error = {**_shown(error), "at": self._clock()}
 
-    def _warn(self, event: str, error: OffloaderError, **fields: object) -> None:
-        shown = {"code": error.code, "message": error.message, "hint": error.hint}
-        log.warning(event, location=self._location, **fields, **shown)
+
+def _shown(error: OffloaderError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "hint": error.hint}

@@ -6,7 +6,7 @@ It is never required: whatever the store does, parts are built here and swaps go
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from offloader.catalog.manifest import Manifest
@@ -34,9 +34,14 @@ class Sharing:
         self._status = status
         self._offered: Entries | None = None
 
-    def fetch(self, manifest: Manifest, plan: PartPlan) -> None:
-        """Put into the cache what is missing there and can be had; any thread, bounded in time."""
-        self._uploading.note_fetched(self._fetching.fetch(manifest, plan))
+    def fetch(
+        self, on_part: Callable[[str, str], None], manifest: Manifest, plan: PartPlan
+    ) -> None:
+        """Put into the cache what is missing there and can be had; any thread, bounded in time.
+
+        `on_part` is told dataset and id of each part that came.
+        """
+        self._uploading.note_fetched(self._fetching.fetch(manifest, plan, on_part))
 
     def offer(self, entries: Entries) -> None:
         """Have what is served uploaded aside; called each turn, it does nothing for the same."""

@@ -56,6 +56,25 @@ def test_a_reloader_that_is_gone_leaves_nothing_prepared(
     eventually(lambda: open_descriptors() == before)
 
 
+def test_what_is_about_to_be_asked_for_is_loaded_ahead(
+    server: AttachServer,
+    generations: Generations,
+    made: Loaded,
+    entries: Entries,
+    control: ControlBlock,
+    let_in: None,
+) -> None:
+    """Part by part, and let go of when the reloader is gone before it asked."""
+    serve(generations, made, entries[0])
+    served_bytes = made.size_bytes("alpha", entries[0])
+    link = MainLink(server.address)
+    for part_id in entries[1]["parts"]:
+        link.load_ahead("alpha", part_id)
+    assert control[Word.SHARED_BYTES] == served_bytes + made.size_bytes("alpha", entries[1])
+    link._connection.close()
+    eventually(lambda: control[Word.SHARED_BYTES] == served_bytes)
+
+
 def test_a_new_reloader_waits_for_the_last_wish_of_the_one_before(
     server: AttachServer, generations: Generations, made: Loaded, entries: Entries, let_in: None
 ) -> None:

@@ -91,3 +91,16 @@ def test_the_config_is_well_until_the_reloader_says_otherwise() -> None:
         found = samples(made)
         assert found["offloader_config_sync_enabled", ()] == enabled
         assert found["offloader_config_sync_ok", ()] == ok
+
+
+def test_the_segment_store_is_counted_where_there_is_one() -> None:
+    """Parts and bytes by result, and whether it answered; nothing without a store."""
+    made = seen()
+    assert not any(name.startswith("offloader_segment_store") for name, _ in samples(made))
+    told = {"ok": False, "parts": {"fetched": 3, "corrupt": 1}, "bytes": {"fetched": 7104}}
+    made.tell_all({"datasets": {}, "segment_store": told})
+    found = samples(made)
+    assert found["offloader_segment_store_total", ("fetched",)] == 3
+    assert found["offloader_segment_store_total", ("corrupt",)] == 1
+    assert found["offloader_segment_store_bytes_total", ("fetched",)] == 7104
+    assert found["offloader_segment_store_ok", ()] == 0
