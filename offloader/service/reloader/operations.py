@@ -123,6 +123,12 @@ class Operations:
             message = f"{allowed.away.snapshot_id} is quarantined, and was not served"
         self.end(allowed.action.dataset, Result("done", message, "", "", served, served))
 
+    def end_pinned(self, name: str) -> None:
+        """Answer a pin of the snapshot that is served by now."""
+        if name in self._running:
+            before, served = self._running[name].from_snapshot, self._served_id(name)
+            self.end(name, Result("done", f"pinned to {served}", "", "", before, served))
+
     def end_outdated(self, done: Done) -> None:
         """Answer the action whose ground changed while it was carried out."""
         name = done.task.name

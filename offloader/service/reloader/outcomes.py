@@ -83,9 +83,18 @@ class Outcomes:
         self.again.add(done.task.name)
         if done.task.name not in self._ledger.progress:
             self._end_gone(done)
+        elif done.task.wish == "pin" and self._is_served(done):  # by a look that was quicker
+            name, snapshot_id = done.task.name, done.found.manifest.snapshot_id
+            self._ledger.change(name, replace(self._ledger.state[name], pin=snapshot_id))
+            self._operations.end_pinned(name)
         elif done.task.is_asked:
             self._call_off(done)
             self._operations.end_outdated(done)
+
+    def _is_served(self, done: Done) -> bool:
+        active = self._ledger.state[done.task.name].active
+        found = done.found
+        return bool(found and active and active.manifest_digest == found.manifest.digest)
 
     def _note(self, done: Done) -> None:
         name = done.task.name

@@ -95,6 +95,27 @@ def test_a_look_that_carries_an_action_out_first_has_done_it(one: Story, kind: K
     assert one.main.committed_ids == {"a": "s1"}
 
 
+def test_a_look_that_brings_what_is_to_be_pinned_leaves_the_pin(one: Story) -> None:
+    """What was put away and is accepted again comes by the look: the pin is noted all the same."""
+    one.act("quarantine")
+    assert one.main.committed_ids == {"a": "s1"}
+    answer = one.ask("pin", snapshot_id="s2", accept=True)
+    one.reloader.turn()
+    one.jobs.run()  # whether it is allowed
+    one.reloader.check_all(lambda: None)
+    one.reloader.turn()
+    one.reloader.turn()
+    asked, look = one.jobs.waiting
+    one.jobs.waiting.clear()
+    look()
+    one.reloader.turn()
+    assert one.main.committed_ids == {"a": "s2"}
+    asked()
+    one.settle()
+    assert outcome(answer.result(timeout=0)) == ("done", "", "s1", "s2")
+    assert (one.saved().pin, one.main.committed_ids) == ("s2", {"a": "s2"})
+
+
 @pytest.mark.parametrize("kind", ["rollback", "pin", "quarantine"])
 def test_an_action_while_a_build_runs_drops_that_build(one: Story, kind: Kind) -> None:
     """Pointer and pin are read again before the commit."""
