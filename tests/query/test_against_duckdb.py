@@ -13,9 +13,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
-import duckdb
 import pytest
 from hypothesis import given, settings
 
