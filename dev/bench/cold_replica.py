@@ -23,7 +23,7 @@ from dev.bench.usage_service import running, segment_bytes, wait_for, write_proj
 from dev.emulators import GcsEmulator, gcs_emulator
 
 MOST_TIMES_A_COPY = 1.5
-_ROW_BYTES = 96.0  # of the generated rows: columns, access path and encoded rows
+_ROW_BYTES = 114.0  # of the generated rows: columns, access path and encoded rows
 _BUCKET = "bench"
 _STORE = f"gs://{_BUCKET}/segments"
 
