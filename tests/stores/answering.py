@@ -41,7 +41,8 @@ def answer_of(
     status: int, body: bytes = b"", /, length: int | None = None, **headers: str
 ) -> bytes:
     """Return the bytes of an answer; `length` is what it claims of its body."""
-    fields = {"content_length": str(len(body) if length is None else length), **headers}
+    length = len(body) if length is None else length
+    fields = {"content_length": str(length), "connection": "close", **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Odd"
     return "\r\n".join([f"HTTP/1.1 {status} {phrase}", *lines, "", ""]).encode() + body
