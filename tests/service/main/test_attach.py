@@ -92,7 +92,7 @@ def test_who_is_refused_gets_no_descriptor_and_costs_none(
     for _ in range(100):
         with connect(server.address) as client, pytest.raises((EOFError, OSError)):
             receive(client)
-    eventually(lambda: open_descriptors() == before)
+    eventually(lambda: open_descriptors() <= before)
 
 
 def test_a_hundred_workers_that_come_and_go_leak_no_descriptor(
@@ -107,7 +107,7 @@ def test_a_hundred_workers_that_come_and_go_leak_no_descriptor(
             for _packet in range(3):  # the welcome, the parts, the generation
                 for descriptor in receive(client)[1]:
                     os.close(descriptor)
-    eventually(lambda: open_descriptors() == before and not generations._peers)
+    eventually(lambda: open_descriptors() <= before and not generations._peers)
 
 
 def test_a_peer_that_sends_nonsense_is_closed_and_leaks_nothing(
@@ -132,7 +132,7 @@ def test_a_peer_that_sends_nonsense_is_closed_and_leaks_nothing(
             for message in messages:
                 send(client, message)
             eventually(lambda client=client: is_closed(client))  # type: ignore[misc]
-    eventually(lambda: open_descriptors() == before)
+    eventually(lambda: open_descriptors() <= before)
     MainLink(server.address)._connection.close()
 
 
