@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from offloader.catalog.manifest import Manifest
+from offloader.errors import Problem
 from offloader.service.cache import write_whole
+from offloader.service.timeline import Event
 
 VERSION = 2
 MAX_ROLLED_BACK = 8
@@ -45,7 +47,7 @@ class Attempt:
 
     `contract` is the digest of the contract it was tried under. A deterministic failure is not
     tried again until snapshot or contract changes; `failures` counts transient ones in a row.
-    `at` is seconds since the epoch.
+    `at` is seconds since the epoch. `problems` are the first of all that is wrong.
     """
 
     snapshot_id: str = ""
@@ -58,6 +60,7 @@ class Attempt:
     failures: int = 0
     at: float = 0.0
     duration_seconds: float = 0.0
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class DatasetState:
 
     `pin` is the id an operator pinned it to, empty for none; `rolled_back` are the snapshots that
     must stay away, newest last; `accepted` is the digest of one that may come all the same.
-    `copy` counts the rebuilds of the active segment.
+    `copy` counts the rebuilds of the active segment. `pinned_at` is since when it is pinned, by
+    config or operator, in seconds since the epoch; 0 while it is not.
     """
 
     active: Snapshot | None = None
@@ -76,6 +80,7 @@ class DatasetState:
     rolled_back: tuple[Snapshot, ...] = ()
     accepted: str = ""
     copy: int = 0
+    pinned_at: float = 0.0
 
     def activated(self, snapshot: Snapshot) -> DatasetState:
         """Return the state after `snapshot` was committed."""
@@ -118,12 +123,14 @@ class Saved:
     """What a state file says.
 
     `contracts` are the documents (project, datasets, endpoints; no keys) that the active segments
-    are served under; empty before the first swap. `holds` is by dataset.
+    are served under; empty before the first swap. `holds` is by dataset. `events` are the newest,
+    oldest first.
     """
 
     datasets: Mapping[str, DatasetState] = field(default_factory=dict)
     contracts: Mapping[str, Any] = field(default_factory=dict)
     holds: Mapping[str, Held] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
 
 
 def load_state(path: Path) -> Saved:
@@ -132,10 +139,13 @@ def load_state(path: Path) -> Saved:
         document = json.loads(path.read_bytes())
         if document["version"] != VERSION:
             return Saved()
+        problems, events = _told(document.get("told"))
+        datasets = {name: _dataset(entry) for name, entry in document["datasets"].items()}
         return Saved(
-            {name: _dataset(entry) for name, entry in document["datasets"].items()},
+            {name: _with(known, problems.get(name, ())) for name, known in datasets.items()},
             dict(document["contracts"]),
             {name: _held(entry) for name, entry in document["holds"].items()},
+            events,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Saved()
@@ -143,11 +153,18 @@ def load_state(path: Path) -> Saved:
 
 def save_state(path: Path, saved: Saved) -> None:
     """Write the state whole, or leave the one before; raises OSError."""
+    datasets = {name: asdict(entry) for name, entry in sorted(saved.datasets.items())}
+    problems = {name: entry["attempt"].pop("problems") for name, entry in datasets.items()}
     document = {
         "version": VERSION,
-        "datasets": {name: asdict(entry) for name, entry in sorted(saved.datasets.items())},
+        "datasets": datasets,
         "contracts": saved.contracts,
         "holds": {name: asdict(entry) for name, entry in sorted(saved.holds.items())},
+        # Beside the rest: a version that does not know of it reads all that decides.
+        "told": {
+            "problems": {name: found for name, found in problems.items() if found},
+            "events": [asdict(one) for one in saved.events],
+        },
     }
     write_whole(path, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
@@ -156,12 +173,29 @@ def _dataset(entry: Mapping[str, Any]) -> DatasetState:
     return DatasetState(
         active=_snapshot(entry["active"]),
         previous=_snapshot(entry["previous"]),
-        attempt=_typed(Attempt, entry["attempt"]),
+        attempt=_typed(Attempt, {**entry["attempt"], "problems": ()}),
         pin=_text(entry["pin"]),
         rolled_back=tuple(_typed(Snapshot, one) for one in entry["rolled_back"]),
         accepted=_text(entry["accepted"]),
         copy=int(entry["copy"]),
+        pinned_at=float(entry.get("pinned_at", 0.0)),
     )
+
+
+def _told(found: Any) -> tuple[dict[str, tuple[Problem, ...]], tuple[Event, ...]]:
+    """Return what is only shown to people; nothing when it is not there or makes no sense."""
+    try:
+        problems = found["problems"].items()
+        return (
+            {name: tuple(_typed(Problem, one) for one in listed) for name, listed in problems},
+            tuple(_typed(Event, one) for one in found["events"]),
+        )
+    except (KeyError, TypeError, AttributeError):
+        return {}, ()
+
+
+def _with(known: DatasetState, problems: tuple[Problem, ...]) -> DatasetState:
+    return replace(known, attempt=replace(known.attempt, problems=problems))
 
 
 def _held(entry: Mapping[str, Iterable[object]]) -> Held:
@@ -183,6 +217,7 @@ def _typed(kind: type[_T], entry: Mapping[str, Any]) -> _T:
     made = kind(**entry)
     for one in fields(made):  # type: ignore[arg-type]
         value = entry[one.name]
-        if type(value).__name__ != one.type and not (one.type == "float" and type(value) is int):
+        wanted = str(one.type).partition("[")[0]
+        if type(value).__name__ != wanted and not (wanted == "float" and type(value) is int):
             raise TypeError(f"{one.name} is of another type")
     return made

@@ -29,6 +29,7 @@ class Word(IntEnum):
     WORKER_RESTARTS = auto()
     RELOADER_RESTARTS = auto()
     MAPPED_BYTES = auto()  # of segments that are mapped from the cache's files instead
+    MAIN_PID = auto()
 
 
 class ControlReader:

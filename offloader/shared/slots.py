@@ -39,6 +39,7 @@ _ROWS = _SUM + 1
 _CACHE = _ROWS + 1
 _BYTES = _CACHE + len(CACHE_RESULTS)
 _FAILED = _BYTES + 1
+_SHED = _FAILED + len(FAILED_SCANS)
 COUNTERS = 48
 _HEAD_WORDS = 8
 _SLOT_WORDS = _HEAD_WORDS + COUNTERS * MAX_COUNTED_ENDPOINTS
@@ -89,6 +90,11 @@ class Counts:
     def bytes_read(self) -> int:
         """Bytes that queries read from stores."""
         return self._words[_BYTES]
+
+    @property
+    def shed(self) -> int:
+        """Requests that were refused as busy."""
+        return self._words[_SHED]
 
     def failed_scans(self) -> Iterator[tuple[str, int]]:
         """Yield why scans of files failed with their counts, where there is one."""
@@ -186,3 +192,7 @@ class WorkerCounters:
     def count_failed_scan(self, row: int, reason: str) -> None:
         """Count a scan of files that failed, for one of FAILED_SCANS."""
         self._words[row * COUNTERS + _FAILED + FAILED_SCANS.index(reason)] += 1
+
+    def count_shed(self, row: int) -> None:
+        """Count a request that is refused as busy."""
+        self._words[row * COUNTERS + _SHED] += 1

@@ -11,7 +11,7 @@ from offloader.catalog.model import Catalog, Column, Dataset, Endpoint, Select
 from offloader.catalog.types import ColumnType, Kind
 from offloader.service.state import Snapshot
 from offloader.service.worker.generation import Generation, Served
-from offloader.service.worker.status import View
+from offloader.service.worker.view import View
 from offloader.shared.control import ControlBlock, Word
 from offloader.shared.slots import Head, Slots
 

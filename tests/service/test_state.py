@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from offloader.errors import Problem
 from offloader.service.state import (
     MAX_ROLLED_BACK,
     VERSION,
@@ -23,12 +24,14 @@ from offloader.service.state import (
     load_state,
     save_state,
 )
+from offloader.service.timeline import Event
 
+_PROBLEM = Problem("manifest.json", "files[0].path", "path_absolute", "ä", "be relative")
 _ACTIVE = Snapshot("s0002", "d2", 20, 21, 200)
 _PREVIOUS = Snapshot("s0001", "d1", 10, 11, 100)
 _BAD = Snapshot("s0000", "d0", 5, 5, 50)
 _FAILED = Attempt(
-    "s0003", "d3", "c", "row_count_differs", "ä message", "a hint", True, 3, 5.5, 0.25
+    "s0003", "d3", "c", "row_count_differs", "ä message", "a hint", True, 3, 5.5, 0.25, (_PROBLEM,)
 )
 _USAGE = DatasetState(
     _ACTIVE, _PREVIOUS, _FAILED, pin="s0002", rolled_back=(_BAD,), accepted="d2", copy=4
@@ -37,6 +40,7 @@ _SAVED = Saved(
     {"usage": _USAGE, "other": DatasetState()},
     {"project": {"version": 1}, "datasets": {"datasets/usage.yml": {"id": "usage"}}},
     {"usage": Held(("p1", "p2"), ("d2", "d1")), "other": Held()},
+    (Event(1.5, "swapped", "usage", "source", "s1", "s2", "", "", 0.5, 3), Event(2.0, "pinned")),
 )
 
 
@@ -244,3 +248,36 @@ def test_every_remembered_snapshot_is_told_the_active_one_first() -> None:
     state = DatasetState(_ACTIVE, _PREVIOUS, rolled_back=(older, _BAD))
     assert state.snapshots() == (_ACTIVE, _PREVIOUS, _BAD, older)
     assert DatasetState().snapshots() == ()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        7,
+        {},
+        {"problems": {}, "events": [{"at": 1}]},
+        {"problems": {"usage": [{}]}, "events": []},
+        {"problems": {"usage": None}, "events": []},
+    ],
+)
+def test_what_is_only_shown_may_be_lost(path: Path, told: object) -> None:
+    """A file of an older version, or with nonsense there, is read as to all that decides."""
+    save_state(path, _SAVED)
+    document = json.loads(path.read_bytes())
+    document["told"] = told
+    path.write_text(json.dumps(document))
+    found = load_state(path)
+    assert found.events == ()
+    assert found.datasets["usage"].pin == "s0002"
+    assert found.datasets["usage"].attempt.code == _FAILED.code
+    assert found.datasets["usage"].attempt.problems == ()
+    assert found.holds == _SAVED.holds
+
+
+def test_an_older_version_reads_all_that_decides(path: Path) -> None:
+    """It knows of no problems and no events, and refuses fields that it does not know."""
+    save_state(path, _SAVED)
+    document = json.loads(path.read_bytes())
+    assert set(document) == {"version", "datasets", "contracts", "holds", "told"}
+    assert "problems" not in document["datasets"]["usage"]["attempt"]

@@ -132,6 +132,6 @@ def _result(future: Future[Result]) -> Result:
     try:
         return future.result()
     except Exception as error:
-        log.LOGGER.error("action_broke", exc_info=error)
+        log.broke("action_broke", error)
         reason = f"{type(error).__name__}: {error}"
         return Result("failed", reason, code="internal", hint="see the log of the reloader")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from offloader.catalog.contract import digest_of
 from offloader.catalog.manifest import Manifest
 from offloader.catalog.model import Catalog, Dataset
-from offloader.errors import SnapshotRefused, SourceUnavailable
+from offloader.errors import Problem, SnapshotRefused, SourceUnavailable
 from offloader.segment.access_path import derive_paths
 from offloader.segment.row_text_spec import derive_row_texts
 from offloader.service import log
@@ -18,6 +18,8 @@ from offloader.service.state import Attempt, DatasetState
 FIRST_BACK_OFF_SECONDS = 1.0
 MAX_BACK_OFF_SECONDS = 300.0
 _MAX_MESSAGE = 2000
+_MAX_PROBLEMS = 20
+_MAX_PROBLEM = 500
 
 
 class Judged(SnapshotRefused):
@@ -75,7 +77,14 @@ def failed(
         failures=0 if is_final else known.attempt.failures + 1,
         at=now,
         duration_seconds=round(seconds, 3),
+        problems=_shown(error.problems) if isinstance(error, SnapshotRefused) else (),
     )
+
+
+def _shown(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Return the first problems: a manifest may have thousands, and all are kept and told."""
+    most = problems[:_MAX_PROBLEMS]
+    return tuple(replace(one, message=one.message[:_MAX_PROBLEM]) for one in most)
 
 
 def back_off_seconds(attempt: Attempt, interval_seconds: float, chance: random.Random) -> float:
@@ -96,5 +105,7 @@ def reason_of(error: Exception) -> SnapshotRefused | SourceUnavailable:
     """Return an error as what is remembered of it; one that nobody foresaw is logged whole."""
     if isinstance(error, SnapshotRefused | SourceUnavailable):
         return error
-    log.LOGGER.error("refresh_broke", exc_info=error)
-    return SourceUnavailable("internal", f"{type(error).__name__}: {error}", "see the log")
+    log.broke("refresh_broke", error)
+    # Not its text, which may hold anything: that is in the log.
+    message = f"a fault of the service: {type(error).__name__}"
+    return SourceUnavailable("internal", message, "see refresh_broke in the log")

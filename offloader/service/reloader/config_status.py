@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from offloader.catalog.project import PROJECT_FILE
@@ -14,6 +15,7 @@ from offloader.service.project import Project
 from offloader.service.reloader.config_watch import ConfigSeen
 from offloader.service.reloader.main_link import Refused
 from offloader.service.reloader.swap import Swapper
+from offloader.service.timeline import Kind, Timeline
 
 MAX_SHOWN_PROBLEMS = 50
 MAX_TRIES = 8  # each puts one damaged part away
@@ -39,14 +41,18 @@ class ConfigStatus:
     failing_at: float = 0.0
     location: str | None = None
     fetched_at: float = 0.0
+    timeline: Timeline = field(default_factory=lambda: Timeline(time.time))
 
     @classmethod
-    def begin(cls, revision: str, origin: Origin | None, *, is_watched: bool) -> ConfigStatus:
+    def begin(
+        cls, revision: str, origin: Origin | None, *, is_watched: bool, timeline: Timeline
+    ) -> ConfigStatus:
         """Return what is known before the first look; `origin` is of a config in a bucket."""
+        status = cls(is_watched, revision, timeline=timeline)
         if origin is None:
-            return cls(is_watched, revision)
+            return status
         trouble = origin.trouble
-        status = cls(is_watched, revision, location=str(origin.place), fetched_at=origin.fetched_at)
+        status.location, status.fetched_at = str(origin.place), origin.fetched_at
         if trouble is not None:
             status.problems, status.error = trouble.problems, trouble.error
             status.checked_at = status.failing_at = trouble.at
@@ -98,6 +104,7 @@ class ConfigStatus:
         self.revision, self.problems = project.catalog.revision, ()
         self.checked_at, self.failing_at = now, 0.0
         if is_news:
+            self.timeline.add("config_applied", by="config")
             log.event("config_applied", revision=self.revision)
 
     def note_refused(self, problems: Iterable[Problem], now: float) -> None:
@@ -106,6 +113,7 @@ class ConfigStatus:
         if found != self.problems:
             shown = [str(problem) for problem in found[:MAX_SHOWN_PROBLEMS]]
             hint = "the config before it stays in effect; repair it, and it is taken over"
+            self._tell("config_refused", found[0].code, str(found[0]).splitlines()[0])
             log.error("config_refused", problems=shown, count=len(found), hint=hint)
         self.problems, self.checked_at = found, now
         self.failing_at = self.failing_at or now
@@ -114,6 +122,7 @@ class ConfigStatus:
         """The config cannot be looked at; the one in effect goes on."""
         if self.error is None or self.error[0] != error.code:
             hint = f"the config in effect stays; {error.hint}"
+            self._tell("config_unreachable", error.code, error.message)
             log.warning("config_unreachable", code=error.code, message=error.message, hint=hint)
         self.error = (error.code, error.message, error.hint)
         self.checked_at = now
@@ -135,6 +144,9 @@ class ConfigStatus:
             "location": self.location,
             "fetched_at": self.fetched_at,
         }
+
+    def _tell(self, kind: Kind, code: str, message: str) -> None:
+        self.timeline.add(kind, by="config", code=code, message=message)
 
     def _note_reached(self, now: float) -> None:
         if self.error is not None:

@@ -138,4 +138,4 @@ class ConfigWatch:
             try:
                 self.look()
             except Exception as error:
-                log.LOGGER.error("config_watch_broke", exc_info=error)
+                log.broke("config_watch_broke", error)

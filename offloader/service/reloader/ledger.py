@@ -16,7 +16,7 @@ from offloader.service.composition import contracts_of
 from offloader.service.generation_document import entry_of, kept_manifest
 from offloader.service.lookout import find_kept
 from offloader.service.quarantine import Mark, marks, quarantined_parts
-from offloader.service.reloader.status import Progress
+from offloader.service.reloader.status import UNREACHABLE_CODES, Progress
 from offloader.service.reloader.task import Step
 from offloader.service.state import (
     Attempt,
@@ -27,6 +27,7 @@ from offloader.service.state import (
     load_state,
     save_state,
 )
+from offloader.service.timeline import Timeline
 
 SAVE_AGAIN_SECONDS = 5.0
 _MOST_REMEMBERED = 4096
@@ -55,6 +56,7 @@ class Ledger:
         self._save_at: float | None = None
         self._ids: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self.saved = load_state(path)
+        self.timeline = Timeline(clock, self.saved.events)
         self.state: dict[str, DatasetState] = {}
         self._absent: dict[str, DatasetState] = {}
         self.quarantine: dict[str, Quarantine] = {}
@@ -73,7 +75,7 @@ class Ledger:
             for name, known in before.items()
         }
         self.progress = {
-            name: self.progress.get(name) or Progress(is_ok=not known.attempt.code)
+            name: self.progress.get(name) or _begun(known.attempt)
             for name, known in self.state.items()
         }
 
@@ -94,7 +96,7 @@ class Ledger:
         progress = self.progress.get(name)
         if progress is None:
             return
-        progress.is_queued, progress.is_building = step == "queued", step != "queued"
+        progress.note_step(step, self._clock())
         if step == "standing_still":
             self.note_slow(name)
 
@@ -120,6 +122,15 @@ class Ledger:
         self.state[name] = replace(self.state[name], attempt=attempt)
         self.progress[name].note_failed(attempt)
         if not is_repeat:
+            active = self.state[name].active
+            self.timeline.add(
+                "refused" if attempt.is_final else "failed",
+                name,
+                from_snapshot=active.snapshot_id if active else "",
+                to_snapshot=attempt.snapshot_id,
+                code=attempt.code,
+                message=attempt.message,
+            )
             log.warning(
                 "refresh_failed",
                 dataset=name,
@@ -146,6 +157,8 @@ class Ledger:
         progress.note_unchanged(self._clock())
         progress.is_ok = stay != "refused_before"
         if progress.is_ok and self.state[name].attempt.code:
+            active = self.state[name].active
+            self.timeline.add("recovered", name, to_snapshot=active.snapshot_id if active else "")
             self.state[name] = replace(self.state[name], attempt=Attempt())
             self.keep()
 
@@ -166,7 +179,9 @@ class Ledger:
         """
         if self._save_at is None or self._clock() < self._save_at:
             return
-        saved = Saved({**self._absent, **self.state}, contracts_of(documents), self.holds(catalogs))
+        known = {**self._absent, **self.state}
+        holds = self.holds(catalogs)
+        saved = Saved(known, contracts_of(documents), holds, self.timeline.events)
         try:
             save_state(self._path, saved)
         except OSError as error:
@@ -209,6 +224,13 @@ class Ledger:
                 return ()
             self._ids[key] = tuple(entry_of(catalog, name, manifest)["parts"])
         return self._ids[key]
+
+
+def _begun(attempt: Attempt) -> Progress:
+    """Return the doings of a dataset whose last attempt another reloader made."""
+    is_reachable = attempt.code not in UNREACHABLE_CODES
+    since = 0.0 if is_reachable else attempt.at
+    return Progress(is_ok=not attempt.code, is_reachable=is_reachable, unreachable_since=since)
 
 
 def _served(known: DatasetState, entry: Mapping[str, Any] | None) -> DatasetState:

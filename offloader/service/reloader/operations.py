@@ -14,6 +14,7 @@ from offloader.service.quarantine import Mark, lift, mark
 from offloader.service.reloader.attempts import reason_of
 from offloader.service.reloader.operator import Allowed, Refusal, allow, audit
 from offloader.service.reloader.task import Done, Task
+from offloader.service.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +29,11 @@ class Operation:
 class Operations:
     """The actions under way, by dataset. The reloader's own thread alone uses it."""
 
-    def __init__(self, lookout: Lookout, served_id: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, lookout: Lookout, served_id: Callable[[str], str | None], timeline: Timeline
+    ) -> None:
         self._lookout = lookout
+        self._timeline = timeline
         self._served_id = served_id
         self._running: dict[str, Operation] = {}
         self._answers: list[tuple[Future[Result], Result]] = []
@@ -84,6 +88,9 @@ class Operations:
     def end(self, name: str, result: Result) -> None:
         """Answer the action of a dataset."""
         operation = self._running.pop(name)
+        if operation.action.kind == "unpin" and result.outcome == "done":
+            served = result.to_snapshot or ""
+            self._timeline.add("unpinned", name, by="operator", to_snapshot=served)
         audit(operation.action, result)
         self._answers.append((operation.answer, result))
 
@@ -118,6 +125,14 @@ class Operations:
     def end_without_work(self, allowed: Allowed) -> None:
         """Answer an action that only changed what is known."""
         served = self._served_id(allowed.action.dataset)
+        away = allowed.away.snapshot_id if allowed.away is not None else ""
+        self._timeline.add(
+            "quarantined" if away else "pinned",
+            allowed.action.dataset,
+            by="operator",
+            from_snapshot=away,
+            to_snapshot=served or "",
+        )
         message = f"pinned to {served}"
         if allowed.away is not None:
             message = f"{allowed.away.snapshot_id} is quarantined, and was not served"

@@ -15,10 +15,18 @@ from offloader.service.reloader.main_link import Refused
 from offloader.service.reloader.operations import Operations
 from offloader.service.reloader.operator import after_failure, after_swap
 from offloader.service.reloader.swap import Swapped, Swapper
-from offloader.service.reloader.task import Done
+from offloader.service.reloader.task import Done, Wish
 from offloader.service.state import Snapshot
+from offloader.service.timeline import Kind
 
 OUT_OF_MEMORY = "builder_out_of_memory"
+_KINDS: Mapping[Wish, Kind] = {
+    "follow": "swapped",
+    "rollback": "rolled_back",
+    "pin": "pinned",
+    "rebuild": "rebuilt",
+    "quarantine": "quarantined",
+}
 
 
 class Outcomes:
@@ -137,6 +145,15 @@ class Outcomes:
         name, manifest = done.task.name, done.found.manifest
         before = self._ledger.state[name]
         known = after_swap(done.task.wish, before, Snapshot.of(manifest))
+        self._ledger.timeline.add(
+            _KINDS[done.task.wish],
+            name,
+            by="operator" if done.task.is_asked else "source",
+            from_snapshot=before.active.snapshot_id if before.active else "",
+            to_snapshot=manifest.snapshot_id,
+            seconds=swapped.seconds,
+            generation=swapped.number,
+        )
         self._ledger.note_swapped(name, replace(known, attempt=done.attempt))
         self.is_littered = True
         log.event(

@@ -24,6 +24,7 @@ from offloader.service.reloader.config_watch import ConfigWatch
 from offloader.service.reloader.main_link import MainLink
 from offloader.service.reloader.reloader import Reloader, Station
 from offloader.service.reloader.sharing import sharing_of
+from offloader.service.tracing import open_tracing
 from offloader.settings.resources import memory_available
 from offloader.settings.settings import Settings
 from offloader.stores.access import Access
@@ -60,7 +61,7 @@ def run_reloader(setup: ReloaderSetup) -> None:
     except (OSError, EOFError) as error:
         log.error("main_lost", reason=str(error))
     except Exception as error:
-        log.LOGGER.error("reloader_broke", exc_info=error)
+        log.broke("reloader_broke", error)
         os._exit(1)
     os._exit(0)  # looks and builds under way need not be waited for
 
@@ -80,6 +81,7 @@ def _run(setup: ReloaderSetup) -> None:
         threads=setup.threads,
         instance=setup.instance,
         sharing=sharing_of(settings, cache),
+        tracing=open_tracing(settings.traces),
     )
 
     turns, limit_seconds = Turns(), settings.build_limit_seconds

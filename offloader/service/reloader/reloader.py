@@ -33,6 +33,7 @@ from offloader.service.reloader.main_link import MainLink
 from offloader.service.reloader.operations import Operations
 from offloader.service.reloader.operator import Allowed, before_work, is_outdated
 from offloader.service.reloader.outcomes import Outcomes
+from offloader.service.reloader.refresh_spans import note_refresh
 from offloader.service.reloader.reporter import Reporter
 from offloader.service.reloader.schedule import Schedule
 from offloader.service.reloader.serving import Serving
@@ -40,6 +41,7 @@ from offloader.service.reloader.sharing import Sharing
 from offloader.service.reloader.swap import Swapper
 from offloader.service.reloader.task import Done, Step, Task, carried_on
 from offloader.service.reloader.work import Build, Work
+from offloader.service.tracing import Tracing
 from offloader.shared.slots import Head
 
 LOOKS_AT_ONCE = 64  # threads: most of them wait, for a source or for their turn to build
@@ -59,6 +61,7 @@ class Station:
     threads: int = 1
     instance: int = 0
     sharing: Sharing | None = None
+    tracing: Tracing | None = None
 
 
 class Reloader:
@@ -84,7 +87,8 @@ class Reloader:
         self._serving = Serving(self._cache, link.committed)
         self._swapper = Swapper(self._cache, link, self._serving)
         self._ledger = Ledger(self._cache, station.state, clock)
-        self._operations = Operations(lookout, self._serving.snapshot_id)
+        timeline = self._ledger.timeline
+        self._operations = Operations(lookout, self._serving.snapshot_id, timeline)
         self._outcomes = Outcomes(self._cache, self._ledger, self._swapper, self._operations)
         self._work = Work(
             lookout,
@@ -97,15 +101,25 @@ class Reloader:
             fetch=partial(station.sharing.fetch, self._load_ahead) if station.sharing else None,
         )
         self._sharing = station.sharing
+        self._tracing = station.tracing
         documents = link.committed.get("desired") or self._serving.documents
         self._desired = replace(
             station.project, documents=documents, catalog=parse_documents(documents)
         )
         self._config = ConfigStatus.begin(
-            self._desired.catalog.revision, station.origin, is_watched=station.is_config_watched
+            self._desired.catalog.revision,
+            station.origin,
+            is_watched=station.is_config_watched,
+            timeline=timeline,
         )
         self._reporter = Reporter(
-            link.slots.board, self._cache, self._ledger, clock, station.instance, station.sharing
+            link.slots.board,
+            self._cache,
+            self._ledger,
+            clock,
+            station.instance,
+            station.sharing,
+            aside=lambda work: self._pool.submit(work),
         )
         self._book = Book(
             self._cache,
@@ -119,6 +133,7 @@ class Reloader:
         self._finished: dict[str, Done] = {}
         self._heart = link.slots.reloader()
         self._know_datasets()
+        self._reporter.take_over()
         self._ledger.keep()
 
     def run(self, stop: Event) -> None:
@@ -188,6 +203,7 @@ class Reloader:
 
     def _do(self, task: Task) -> None:
         done = self._work.do(task)
+        note_refresh(self._tracing, done)
         self._events.put(partial(self._take, done))
 
     def _take_events(self) -> None:

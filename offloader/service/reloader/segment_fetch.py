@@ -145,7 +145,7 @@ class Fetching:
         except OffloaderError as error:
             self._status.note_failed(error)
         except Exception as error:
-            log.LOGGER.error("segment_fetch_broke", exc_info=error)
+            log.broke("segment_fetch_broke", error)
         one.copy = None
         if not one.is_given_up:
             self._status.count("failed")

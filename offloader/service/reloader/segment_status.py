@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from offloader.errors import OffloaderError
@@ -91,6 +91,14 @@ class SegmentStatus:
         """A part was not uploaded, and is not tried again before the next swap."""
         self._remember(error)
         log.warning("segment_not_shared", dataset=ref.dataset, **_shown(error))
+
+    def take_over(self, told: Mapping[str, Any]) -> None:
+        """Add what was counted before; `told` is a document of before."""
+        with self._lock:
+            for result in RESULTS:
+                self._counts[result] += told["parts"].get(result, 0)
+            for moved in self._bytes:
+                self._bytes[moved] += told["bytes"].get(moved, 0)
 
     def document(self, waiting: Collection[object]) -> dict[str, Any]:
         """Return what the board says; `waiting` are the parts that are to be uploaded."""

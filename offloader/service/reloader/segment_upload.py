@@ -100,7 +100,7 @@ class Uploading:
             self._status.count("upload_failed")
             self._fail(ref, error)
         except Exception as error:
-            log.LOGGER.error("segment_upload_broke", exc_info=error)
+            log.broke("segment_upload_broke", error)
             self._end([ref])
         else:
             self._failures = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from offloader.service.reloader.task import Step
 from offloader.service.state import Attempt, DatasetState
 
 # Codes that say the source itself did not answer; every other failure was of what it gave.
@@ -54,6 +55,9 @@ class Progress:
     is_ok: bool = True
     is_reachable: bool = True
     began_at: float = 0.0
+    step: str = ""  # of the work under way: a Step, "" while the source is looked at
+    step_at: float = 0.0
+    unreachable_since: float = 0.0  # 0 while the source answers
     looked_at: float = 0.0
     duration_seconds: float = 0.0
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -61,6 +65,12 @@ class Progress:
     def begin(self, now: float) -> None:
         """Work on the dataset begins."""
         self.is_looking, self.began_at = True, now
+        self.step, self.step_at = "", now
+
+    def note_step(self, step: Step, now: float) -> None:
+        """The work on the dataset is this far."""
+        self.is_queued, self.is_building = step == "queued", step != "queued"
+        self.step, self.step_at = step, now
 
     def end(self, *, is_asked: bool) -> None:
         """The work is over, whatever came of it; beside an operator's a look may go on."""
@@ -69,29 +79,38 @@ class Progress:
             False,
             False,
         )
+        self.step = ""
 
     def note_unchanged(self, now: float) -> None:
         """The newest snapshot is served, or stays away."""
-        self.is_reachable = True
+        self._note_reached()
         self.looked_at = now
         self._count("unchanged")
 
     def note_swapped(self, attempt: Attempt) -> None:
         """A new snapshot is served."""
-        self.is_ok = self.is_reachable = True
+        self.is_ok = True
+        self._note_reached()
         self._note(attempt, "swapped")
 
     def note_overtaken(self, now: float) -> None:
         """A build was dropped, for the source names another snapshot by now."""
-        self.is_reachable = True
+        self._note_reached()
         self.looked_at = now
         self._count("overtaken")
 
     def note_failed(self, attempt: Attempt) -> None:
         """The newest snapshot cannot be served."""
         self.is_ok = False
-        self.is_reachable = attempt.code not in UNREACHABLE_CODES
+        if attempt.code not in UNREACHABLE_CODES:
+            self._note_reached()
+        else:
+            self.is_reachable = False
+            self.unreachable_since = self.unreachable_since or attempt.at
         self._note(attempt, "refused" if attempt.is_final else "failed")
+
+    def _note_reached(self) -> None:
+        self.is_reachable, self.unreachable_since = True, 0.0
 
     def _note(self, attempt: Attempt, outcome: str) -> None:
         self.looked_at = attempt.at
@@ -112,6 +131,7 @@ def dataset_status(
         "previous": asdict(known.previous) if known.previous else None,
         "attempt": asdict(known.attempt) if known.attempt.at else None,
         "pin": {"snapshot_id": pin, "by": "config" if config_pin else "operator"} if pin else None,
+        "pinned_at": known.pinned_at,
         "rolled_back": [snapshot.snapshot_id for snapshot in known.rolled_back],
         "is_contract_pending": is_pending,
     }

@@ -155,7 +155,13 @@ class Work:
                 if self._is_overtaken(task, manifest):  # while others were built
                     return False
             self._on_step(task.name, "building")
-            log.event("build_started", dataset=task.name, snapshot=manifest.snapshot_id)
+            log.event(
+                "build_started",
+                dataset=task.name,
+                snapshot=manifest.snapshot_id,
+                rows=manifest.row_count,
+                bytes=manifest.size_bytes,
+            )
             target = self._cache.root
             if task.wish == "rebuild":
                 target = self._cache.root / "rebuilding" / self._aside / task.name

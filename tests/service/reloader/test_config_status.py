@@ -15,6 +15,7 @@ from offloader.service.project import Project
 from offloader.service.reloader.config_status import ConfigStatus
 from offloader.service.reloader.config_watch import ConfigSeen
 from offloader.service.reloader.main_link import Refused
+from offloader.service.timeline import Timeline
 from offloader.stores.location import Location
 from offloader.stores.store import busy, unreachable
 from tests.catalog.project_documents import valid_documents
@@ -42,7 +43,9 @@ def swaps() -> Any:
 
 def begun(trouble: Trouble | None = None) -> ConfigStatus:
     """Return what is known after a start at 1000 with what was fetched at 900."""
-    return ConfigStatus.begin(REVISION, Origin(PLACE, 900.0, 1000.0, trouble), is_watched=True)
+    origin = Origin(PLACE, 900.0, 1000.0, trouble)
+    timeline = Timeline(lambda: 1000.0)
+    return ConfigStatus.begin(REVISION, origin, is_watched=True, timeline=timeline)
 
 
 def seen(on_applied: Callable[[], None] = lambda: None) -> ConfigSeen:

@@ -13,6 +13,7 @@ from offloader.service.lease import lease
 from offloader.service.reloader.operations import Operations
 from offloader.service.reloader.task import Done, Found, Task
 from offloader.service.state import DatasetState
+from offloader.service.timeline import Timeline
 from tests.catalog.manifests import parse, valid
 from tests.projects import usage_project
 from tests.service.building import loaded
@@ -24,7 +25,7 @@ def outdated(folder: Path, kind: Kind, served_then: str) -> Result:
     project, cache = loaded(usage_project(folder / "project", rows=3).root), Cache(folder / "cache")
     cache.prepare()
     served = ["old"]
-    operations = Operations(lookout_of(cache), lambda _: served[0])
+    operations = Operations(lookout_of(cache), lambda _: served[0], Timeline(lambda: 5.0))
     task = Task("usage", project, DatasetState(), is_asked=True)
     answer: Future[Result] = Future()
     assert operations.begin(Action(kind, "usage", "tests"), answer, task)

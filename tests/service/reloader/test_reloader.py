@@ -135,7 +135,8 @@ def test_the_status_document(one: Story) -> None:
         "fetched_at": 0.0,
     }
     assert set(document) == {
-        *("datasets", "cache_free_bytes", "config", "instance", "is_state_saved", "segment_store")
+        *("datasets", "cache_free_bytes", "config", "instance", "is_state_saved", "segment_store"),
+        *("cache_total_bytes", "cache_bytes", "events"),
     }
     told = dict(document["datasets"]["a"])
     attempt = told.pop("attempt")
@@ -147,6 +148,10 @@ def test_the_status_document(one: Story) -> None:
         "is_ok": True,
         "is_reachable": True,
         "began_at": 1000.0,
+        "step": "",
+        "step_at": 1000.0,
+        "pinned_at": 0.0,
+        "unreachable_since": 0.0,
         "looked_at": 1000.0,
         "outcomes": {"swapped": 1},
         "previous": None,

@@ -140,5 +140,8 @@ def test_an_error_nobody_foresaw_is_a_transient_failure(one: Story) -> None:
     one.builder.fails["a"] = ZeroDivisionError("oh")
     one.settle()
     attempt = one.saved("a").attempt
-    assert (attempt.code, attempt.message) == ("internal", "ZeroDivisionError: oh")
+    assert (attempt.code, attempt.message) == (
+        "internal",
+        "a fault of the service: ZeroDivisionError",
+    )
     assert attempt.is_final is False

@@ -7,13 +7,8 @@ from typing import Any
 
 import pytest
 
-from offloader.service.worker.status import (
-    dataset_names,
-    diagnostics,
-    is_stale,
-    reasons_not_ready,
-    status,
-)
+from offloader.service.worker.status import diagnostics, status
+from offloader.service.worker.view import dataset_names, is_stale, reasons_not_ready
 from offloader.shared.control import Word
 from tests.service.seen import NOW, Seen, seen
 
@@ -158,7 +153,7 @@ def test_diagnostics_tell_what_is_kept_away(loaded: Seen) -> None:
     )
     usage = usage_of(diagnostics(loaded.view, NOW))
     assert usage["rolled_back"] == ["s3", "s2"]
-    assert usage["quarantined_snapshots"] == [away]
+    assert usage["quarantined_snapshots"] == [{**away, "at": "1970-01-01T00:00:01.500000Z"}]
     assert (usage["quarantined_parts"], usage["contract_pending"]) == (2, True)
     shown = usage_of(status(loaded.view, NOW))
     assert (shown["state"], shown["pinned"], shown["rolled_back"]) == ("active", False, True)
