@@ -1,0 +1,1 @@
+"""What callers are told of the API: documents made of a catalog alone. Pure."""

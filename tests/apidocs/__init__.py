@@ -1,0 +1,1 @@
+"""What callers are told of the API is what it does."""
