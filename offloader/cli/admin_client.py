@@ -24,7 +24,7 @@ MAX_ANSWER_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class AdminClient:
-    """Where an instance's admin port is, and the token to use there."""
+    """Where an instance's admin port is, and the token to use there; empty for none."""
 
     url: str
     token: str = field(repr=False)
@@ -35,6 +35,13 @@ class AdminClient:
         if status != 200:
             raise refusal(status, document)
         return document
+
+    def ask(self, path: str, timeout_seconds: float) -> tuple[int, bytes]:
+        """Return the status and the body of a route, whatever they are.
+
+        Raises OffloaderError `instance_unreachable` or `instance_answer_invalid`.
+        """
+        return self._send(Request(self.url + path), timeout_seconds)
 
     def post(
         self, path: str, body: Mapping[str, object], wait_seconds: float
@@ -50,10 +57,15 @@ class AdminClient:
 
         Raises OffloaderError `instance_unreachable` or `instance_answer_invalid`.
         """
-        request.add_header("Authorization", f"Bearer {self.token}")
+        status, raw = self._send(request, timeout_seconds)
+        return status, answered(raw)
+
+    def _send(self, request: Request, timeout_seconds: float) -> tuple[int, bytes]:
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
         try:
             with _OPENER.open(request, timeout=timeout_seconds) as reply:
-                return int(reply.status), _document(reply.read(MAX_ANSWER_BYTES + 1))
+                return int(reply.status), reply.read(MAX_ANSWER_BYTES + 1)
         except HTTPException as error:
             raise _no_admin_port("its answer is not HTTP") from error
         except OSError as error:
@@ -84,9 +96,23 @@ def client_of(args: argparse.Namespace, environ: Mapping[str, str]) -> AdminClie
 
     Raises OffloaderError `admin_token_missing`, `admin_token_invalid` or a code of a secret's file.
     """
+    return AdminClient(url_of(args, environ), _token(args.token_file, environ))
+
+
+def client_without_token(args: argparse.Namespace, environ: Mapping[str, str]) -> AdminClient:
+    """Return the same client, without a token when there is none; raises for one that is wrong."""
+    try:
+        return client_of(args, environ)
+    except OffloaderError as error:
+        if error.code != "admin_token_missing":
+            raise
+        return AdminClient(url_of(args, environ), "")
+
+
+def url_of(args: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Return where the instance's admin port is, as arguments and environment say."""
     port = environ.get("OFFLOADER_ADMIN_PORT") or DEFAULT_PORT
-    url = args.admin_url or f"http://127.0.0.1:{port}"
-    return AdminClient(url, _token(args.token_file, environ))
+    return args.admin_url or f"http://127.0.0.1:{port}"
 
 
 def admin_url(text: str) -> str:
@@ -140,7 +166,8 @@ def _token(token_file: Path | None, environ: Mapping[str, str]) -> str:
         raise OffloaderError("admin_token_invalid", "this is no admin token", hint) from None
 
 
-def _document(raw: bytes) -> dict[str, Any]:
+def answered(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object of an answer; raises OffloaderError `instance_answer_invalid`."""
     if len(raw) > MAX_ANSWER_BYTES:
         raise _no_admin_port(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB")
     try:

@@ -9,7 +9,19 @@ from importlib import import_module
 
 from offloader import __version__
 
-_COMMANDS = ("serve", "validate", "explain", "snapshot", "cache", "schema", "version")
+_COMMANDS = (
+    "serve",
+    "validate",
+    "explain",
+    "snapshot",
+    "cache",
+    "doctor",
+    "support_bundle",
+    "docs",
+    "openapi",
+    "schema",
+    "version",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     given = sys.argv[1:] if arguments is None else arguments
     # A service starts the sooner the less it imports of what only others need.
-    for name in given[:1] if given and given[0] in _COMMANDS else _COMMANDS:
+    asked = given[0].replace("-", "_") if given else ""
+    for name in (asked,) if asked in _COMMANDS else _COMMANDS:
         command = import_module(f"offloader.cli.{name}")
         command.add_parser(subparsers).set_defaults(run=command.run)
     args = parser.parse_args(given)

@@ -38,7 +38,7 @@ def age_text(seconds: float) -> str:
 
 def _row(name: str, told: Mapping[str, Any]) -> tuple[str, ...]:
     freshness, pin = told.get("freshness"), told.get("pinned")
-    marks = sorted(told.get("quarantined_snapshots") or (), key=lambda mark: mark["at"])
+    marks = sorted(told.get("quarantined_snapshots") or (), key=lambda mark: str(mark["at"] or ""))
     is_stale = ", stale" if freshness and freshness["stale"] else ""
     cells = (
         name,

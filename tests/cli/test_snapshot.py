@@ -83,13 +83,13 @@ def test_status_is_a_table(app: AdminApp, capsys: Captured) -> None:
     app.made.tell(
         usage={
             "is_ok": False,
-            "previous": {"snapshot_id": "s0"},
+            "previous": {"snapshot_id": "s0", "watermark": 0, "created_at": 0},
             "pin": {"snapshot_id": "s1", "by": "operator"},
             "rolled_back": ["s2", "s3"],
             "quarantined_snapshots": [{"snapshot_id": "s4", "reason": "r", "at": 1.0}],
             "attempt": {
                 "snapshot_id": "s5", "code": "too_few_rows", "message": "3 rows",
-                "hint": "publish more",
+                "hint": "publish more", "at": 1.0,
             },
         }
     )  # fmt: skip

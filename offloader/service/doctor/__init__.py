@@ -1,0 +1,1 @@
+"""The checks of `offloader doctor`: what is wrong, whose it is, and what to do about it."""
