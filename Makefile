@@ -11,7 +11,7 @@ CACHE_DIR ?= $(CURDIR)/.cache/$(EXAMPLE)
 API_PORT ?= 4000
 ADMIN_PORT ?= 4001
 BENCH ?= build_speed key_lookup counters worker_memory swap_speed warm_restart cold_replica stateless \
-	scan_layouts serving
+	scan_layouts admin_latency serving
 BENCH_ROWS ?= 5000000
 BENCH_MEGABYTES ?= 1000
 BENCH_ARGS ?=
@@ -77,6 +77,7 @@ BENCH_worker_memory = --json build/bench/worker_memory.json
 BENCH_warm_restart = --megabytes $(BENCH_MEGABYTES)
 BENCH_cold_replica = --megabytes $(BENCH_MEGABYTES)
 BENCH_stateless = --json build/bench/stateless.json
+BENCH_admin_latency = --json build/bench/admin_latency.json
 BENCH_serving = --rows $(BENCH_ROWS) --figures $$(ls build/bench/*.json 2>/dev/null) $(BENCH_ARGS)
 
 faults: .venv/dev.stamp ## Kill, fill up and damage on purpose, under load (FAULTS_ARGS="kills --seed 7")

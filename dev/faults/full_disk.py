@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from dev.faults.asker import Asker, asking
 from dev.faults.kills import BUILDER
 from dev.faults.moments import parts_in
 from dev.faults.outcome import Bound, Outcome, none_of
-from dev.faults.processes import is_alive
+from dev.faults.processes import is_busy
 from dev.faults.project import Source, snapshot_id, write
 from dev.faults.signals import builds, has_failed, told
 from tests.service_process import Running, running, wait_until
@@ -29,6 +30,7 @@ _WAIT_SECONDS = 40.0
 _MOST_BUILDS = 4
 _TRIES = 5
 _PAUSE_SECONDS = 0.0005
+_QUIET_LOOKS = 50
 
 
 def fill_the_disk(folder: Path, window_seconds: float) -> list[Outcome]:
@@ -149,8 +151,9 @@ def _unsaved(trial: Trial, first: int) -> Outcome:
     service, usage, volume = trial.service, trial.usage, trial.volume
     for number in range(first, first + _TRIES):
         trial.asker.allow(usage, [number - 1, number])
-        _await_built(service, usage, volume, number)
-        with _filled(volume, 0):
+        with ExitStack() as full:
+            with _built(service, usage, volume, number):
+                full.enter_context(_filled(volume, 0))
             is_served = _holds(partial(_is_served, trial, number))
             was_saved = _is_saved(volume, number)
             is_told = not was_saved and _holds(lambda: _is_told(service))
@@ -169,14 +172,29 @@ def _unsaved(trial: Trial, first: int) -> Outcome:
     )
 
 
-def _await_built(service: Running, usage: Source, volume: Volume, number: int) -> None:
-    """Publish a snapshot and return right after its builder has ended."""
+@contextmanager
+def _built(service: Running, usage: Source, volume: Volume, number: int) -> Iterator[None]:
+    """Publish a snapshot, and hold the reloader in the block, between the build and the swap."""
     before = parts_in(volume.root, usage)
+    reloader = service.diagnostics()["processes"]["reloader"]["pid"]
     usage.publish(number)
-    _spin(lambda: service.pids_of(BUILDER))
-    pids = service.pids_of(BUILDER)
-    _spin(lambda: len(parts_in(volume.root, usage) - before) >= 2)
-    _spin(lambda: not any(map(is_alive, pids)))
+    _spin(lambda: parts_in(volume.root, usage) - before)
+    os.kill(reloader, signal.SIGSTOP)
+    try:
+        _spin(lambda: len(parts_in(volume.root, usage) - before) >= 2)
+        _spin(lambda: not any(map(_works, service.pids_of(BUILDER))))
+        yield
+    finally:
+        os.kill(reloader, signal.SIGCONT)
+
+
+def _works(pid: int) -> bool:
+    """Tell whether a process does anything for a moment; one that waits for work does not."""
+    for _ in range(_QUIET_LOOKS):
+        if is_busy(pid):
+            return True
+        Event().wait(_PAUSE_SECONDS)
+    return False
 
 
 def _is_served(trial: Trial, number: int) -> bool:

@@ -66,6 +66,11 @@ def is_alive(pid: int) -> bool:
     return _state_and_parent(pid)[0] not in "ZX"
 
 
+def is_busy(pid: int) -> bool:
+    """Tell whether a process runs, wants to, or waits for the disk."""
+    return _state_and_parent(pid)[0] in "RD"
+
+
 def zombies(parent: int) -> int:
     """Return how many children of a process have ended and were not reaped."""
     pids = [int(name) for name in _names("/proc") if name.isdecimal()]

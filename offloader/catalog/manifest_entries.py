@@ -104,7 +104,7 @@ def _read_column(entry: object, place: str, parent: Reader) -> Column:
     try:
         return Column(name, parse_type(kind) if kind else _NO_TYPE)
     except ValueError:
-        hint = f"types are {', '.join(Kind)}, a decimal as DECIMAL(18,2)"
+        hint = f"declare one of {', '.join(Kind)}, a decimal as DECIMAL(18,2)"
         reader.problem("type", "bad_column_type", f"{shown(kind)} is not supported", hint)
         return Column(name, _NO_TYPE)
 

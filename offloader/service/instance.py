@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from offloader.errors import StartError
@@ -86,7 +86,7 @@ def inherit(cache: Cache, instance: Instance) -> None:
         newest = max(others, key=lambda path: path.stat().st_mtime_ns, default=None)
         saved = read_state(newest) if newest is not None else None
         if saved:
-            save_state(instance.state, saved)
+            save_state(instance.state, replace(saved, events=()))  # those are the other one's
 
 
 def state_path(cache: Cache, number: int) -> Path:

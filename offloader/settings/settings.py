@@ -49,6 +49,7 @@ class Settings:
     log_level: str
     log_format: str
     access_log: str
+    traces: str
     cors_origins: tuple[str, ...]
     gcs_auth: str
     gcs_token: str | None = field(repr=False)

@@ -122,7 +122,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "OFFLOADER_ACCESS_LOG", "access_log", "errors", "errors",
         parsers.choice("off", "errors", "all"),
-        "Which requests are logged: `off`, `errors` or `all`",
+        "Which requests are logged: `off`, `errors` (a status from 400 on) or `all`",
+    ),
+    Variable(
+        "OFFLOADER_TRACES", "traces", "off", "off", parsers.choice("off", "otlp"),
+        "Whether requests and refreshes are traced by OpenTelemetry: `off` or `otlp`",
     ),
     Variable(
         "OFFLOADER_CORS_ORIGINS", "cors_origins", (), "unset", parsers.origins,

@@ -20,6 +20,7 @@ from offloader.sources.csv import CsvError, CsvSource
 from offloader.sources.parquet import ParquetSource
 
 _REWRITE = "write the file again and publish a new snapshot"
+_REPAIR = "have the pipeline repair the value, write the file again and publish a new snapshot"
 
 
 def read_tables(
@@ -105,7 +106,7 @@ def translated_errors(path: str) -> Iterator[None]:
 
 def _value_refused(path: str, column: str, row: int, code: str, rule: str) -> SnapshotRefused:
     message = f"row {row}: {rule}" if row else rule
-    return SnapshotRefused.of([Problem(path, column, code, message, _REWRITE)])
+    return SnapshotRefused.of([Problem(path, column, code, message, _REPAIR)])
 
 
 def _check_names(path: str, names: Sequence[str], declared: Sequence[Column]) -> list[Problem]:

@@ -35,7 +35,8 @@ class Snapshot:
 
     `columns` are those served: the dataset's, in its order, in the manifest's types. Files in
     stores are downloaded into the folder `spool`, at most `spool_bytes` or one file ahead of the
-    one being read; `on_download` is told of the bytes of each.
+    one being read; `on_download` is told of the bytes of each,
+    `on_bytes` of bytes as they arrive, by several threads.
     """
 
     manifest: Manifest
@@ -46,6 +47,7 @@ class Snapshot:
     spool_bytes: int = SPOOL_BYTES
     threads: int = 1
     on_download: Callable[[int], None] = field(default=lambda _: None, compare=False)
+    on_bytes: Callable[[int], None] = field(default=lambda _: None, compare=False)
 
     def tables(self) -> Generator[pa.Table]:
         """Yield every row, in the order of the manifest's files and of their rows.
@@ -64,6 +66,7 @@ class Snapshot:
             self.spool,
             most_bytes=self.spool_bytes,
             on_download=self.on_download,
+            on_bytes=self.on_bytes,
         ) as spool:
             for one in self.files:
                 content: AbstractContextManager[Path]
@@ -91,6 +94,7 @@ def open_snapshot(
     spool_bytes: int = SPOOL_BYTES,
     threads: int = 1,
     on_download: Callable[[int], None] = lambda _: None,
+    on_bytes: Callable[[int], None] = lambda _: None,
 ) -> Snapshot:
     """Check a snapshot's schema, and its files' existence and sizes, without reading them.
 
@@ -103,7 +107,8 @@ def open_snapshot(
         raise SnapshotRefused.of(problems)
     files = _find_files(manifest, at, stores, root)
     columns = served_columns(manifest, dataset)
-    return Snapshot(manifest, files, columns, stores, spool, spool_bytes, threads, on_download)
+    told = (on_download, on_bytes)
+    return Snapshot(manifest, files, columns, stores, spool, spool_bytes, threads, *told)
 
 
 def _find_files(

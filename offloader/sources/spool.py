@@ -32,7 +32,7 @@ class Spool:
     """Files on their way, from the beginning of the `with` block to its end.
 
     They are taken by `next_file` in the order given. `on_download` is told of the bytes of each
-    file that arrived.
+    file that arrived, `on_bytes` of bytes as they arrive, by several threads.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Spool:
         at_once: int = AT_ONCE,
         range_bytes: int = RANGE_BYTES,
         on_download: Callable[[int], None] = lambda _: None,
+        on_bytes: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._files = files
         self._stores = stores
@@ -52,6 +53,7 @@ class Spool:
         self._most_bytes = most_bytes
         self._range_bytes = range_bytes
         self._on_download = on_download
+        self._on_bytes = on_bytes
         self._changed = Condition()
         self._arrived: deque[tuple[RemoteFile, Path] | BaseException] = deque()
         self._ahead = (0, 0)  # files and bytes begun and not taken yet
@@ -140,6 +142,7 @@ class Spool:
             self._pool,
             range_bytes=self._range_bytes,
             wanted=file.file.checksum,
+            on_bytes=self._on_bytes,
         )
         with self._changed:
             self._count(1, file.found.size_bytes)

@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import ujson
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
@@ -19,13 +21,8 @@ from offloader.service.actions import KINDS, Action, Kind, Result
 from offloader.service.worker.action_client import ask_reloader
 from offloader.service.worker.metrics import exposition
 from offloader.service.worker.refusals import not_ready
-from offloader.service.worker.status import (
-    View,
-    dataset_names,
-    diagnostics,
-    reasons_not_ready,
-    status,
-)
+from offloader.service.worker.status import diagnostics, status
+from offloader.service.worker.view import View, dataset_names, reasons_not_ready
 from offloader.web.admin_actions import (
     DEFAULT_WAIT_SECONDS,
     STATUSES,
@@ -34,6 +31,7 @@ from offloader.web.admin_actions import (
     told,
 )
 from offloader.web.reply import error_response, request_id_of, translate
+from offloader.web.trace_context import traceparent_of
 from offloader.web.worker import Worker
 
 FINGERPRINT_DIGITS = 12
@@ -42,37 +40,55 @@ DRAIN_CHECK_SECONDS = 0.25
 admin = Blueprint("admin")
 
 
-async def live(_request: HttpRequest) -> HTTPResponse:
+def live(_view: View) -> tuple[int, dict[str, Any]]:
     """Say that this process answers."""
-    return _json({"live": True})
+    return 200, {"live": True}
 
 
-async def ready(request: HttpRequest) -> HTTPResponse:
+def ready(view: View) -> tuple[int, dict[str, Any]]:
     """Say whether this instance can serve, and if not, why."""
-    reasons = reasons_not_ready(_view(request))
-    return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+    reasons = reasons_not_ready(view)
+    return 503 if reasons else 200, {"ready": not reasons, "reasons": reasons}
+
+
+# By path. Most probes are answered before Sanic hears of them: see probes.py.
+ANSWERS: Mapping[str, Callable[[View], tuple[int, dict[str, Any]]]] = {
+    "/live": live,
+    "/ready": ready,
+}
+
+
+async def probe(request: HttpRequest) -> HTTPResponse:
+    """Answer `/live` or `/ready`."""
+    status_code, document = ANSWERS[request.path](_view(request))
+    return _json(document, status_code)
 
 
 async def show_status(request: HttpRequest) -> HTTPResponse:
     """Show what is served."""
-    return _json(status(_view(request), time.time()))
+    make = partial(status, _view(request), time.time())
+    return _json(await asyncio.get_running_loop().run_in_executor(None, make))
 
 
 async def metrics(request: HttpRequest) -> HTTPResponse:
     """Expose the metrics of the whole instance."""
-    body = exposition(lambda: _view(request))
+    view = _view(request)
+    # Aside: with many endpoints it takes longer than requests should wait for the loop.
+    body = await asyncio.get_running_loop().run_in_executor(None, exposition, lambda: view)
     return HTTPResponse(body, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 async def show_diagnostics(request: HttpRequest) -> HTTPResponse:
     """Show the insides, to whoever has the admin token."""
-    _check_token(request)
-    return _json(diagnostics(_view(request), time.time()))
+    check_token(request)
+    # Aside, as a scrape: the access paths of fifty datasets take longer than a request may wait.
+    make = partial(diagnostics, _view(request), time.time())
+    return _json(await asyncio.get_running_loop().run_in_executor(None, make))
 
 
 async def act(request: HttpRequest, dataset: str, kind: Kind) -> HTTPResponse:
     """Have the reloader carry out an action, and say what came of it."""
-    by = _check_token(request)
+    by = check_token(request)
     view = _view(request)
     if view.generation is None:
         raise not_ready("this worker has not attached the served generation")
@@ -103,12 +119,15 @@ async def _ask(worker: Worker, action: Action, wait_seconds: float) -> Result:
 async def refuse(request: HttpRequest, error: Exception) -> HTTPResponse:
     """Answer what went wrong."""
     if isinstance(error, MethodNotAllowed):
-        # Sanic names none for a path with a parameter: only an action has one.
-        error.headers.setdefault("Allow", "POST")
-    return error_response(translate(error, request), request_id_of(request))
+        # Sanic names none for a path with a parameter: those are actions, and a schema.
+        is_action = request.path.startswith("/datasets/")
+        error.headers.setdefault("Allow", "POST" if is_action else "GET, HEAD")
+    request_id = request_id_of(request)
+    told = translate(error, request, request_id, traceparent_of(request))
+    return error_response(told, request_id)
 
 
-def _check_token(request: HttpRequest) -> str:
+def check_token(request: HttpRequest) -> str:
     """Return the fingerprint of the admin token, which the request must bear."""
     token = _worker(request).settings.admin_token
     if token is None:
@@ -132,23 +151,27 @@ def _view(request: HttpRequest) -> View:
     return View.of(_worker(request).attachment)
 
 
-def _json(document: object, status_code: int = 200) -> HTTPResponse:
+def body_of(document: object) -> bytes:
+    """Return a document as JSON, with a line end for terminals."""
     text = ujson.dumps(
         document, ensure_ascii=False, escape_forward_slashes=False, separators=(", ", ": ")
     )
-    body = text.encode() + b"\n"
+    return text.encode() + b"\n"
+
+
+def _json(document: object, status_code: int = 200) -> HTTPResponse:
     headers = {"Cache-Control": "no-store"}
-    return HTTPResponse(body, status_code, headers, content_type="application/json")
+    return HTTPResponse(body_of(document), status_code, headers, content_type="application/json")
 
 
 for _path, _handler in (
-    ("/live", live),
-    ("/ready", ready),
     ("/status", show_status),
     ("/metrics", metrics),
     ("/diagnostics", show_diagnostics),
 ):
     admin.add_route(_handler, _path, methods=("GET", "HEAD"))
+for _path in ANSWERS:
+    admin.add_route(probe, _path, methods=("GET", "HEAD"), name=_path[1:])
 for _kind in KINDS:
     admin.add_route(
         partial(act, kind=_kind), f"/datasets/<dataset:str>/{_kind}", ["POST"], name=_kind

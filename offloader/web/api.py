@@ -13,9 +13,9 @@ from offloader.service.worker.answer import Query, Response, answer
 from offloader.service.worker.generation import Generation
 from offloader.service.worker.prepare import Prepared, Request, prepare
 from offloader.service.worker.refusals import not_ready
-from offloader.service.worker.status import View, reasons_not_ready
+from offloader.service.worker.view import View, reasons_not_ready
 from offloader.shared.slots import Head
-from offloader.web.access_log import Record
+from offloader.web.access_log import Record, endpoint_shown
 from offloader.web.cors import preflight_headers
 from offloader.web.hot_path import HotPath
 from offloader.web.kept_requests import KeptRequests
@@ -29,6 +29,8 @@ from offloader.web.reply import (
 )
 from offloader.web.request_head import ROUTE
 from offloader.web.response_head import CommonFields, compose
+from offloader.web.trace import begin_trace, request_spans
+from offloader.web.trace_context import traceparent_of
 from offloader.web.worker import Worker
 
 api = Blueprint("api")
@@ -43,6 +45,7 @@ def equip(ctx: SimpleNamespace, worker: Worker, clock: Callable[[], float] = tim
     ctx.common = CommonFields(worker.settings.cors_origins)
     ctx.record = Record(worker.counters, worker.settings.access_log)
     ctx.prepared = KeptRequests[Prepared]()
+    ctx.spans = request_spans(worker.settings.traces)
     ctx.hot_path = HotPath(worker, ctx.common, ctx.record, clock)
 
 
@@ -52,7 +55,8 @@ async def endpoint(request: HttpRequest, name: str) -> HTTPResponse:
     ctx = request.app.ctx
     worker: Worker = ctx.worker
     generation = worker.attachment.generation()
-    request_id = request_id_of(request)
+    request_id, shown = request_id_of(request), endpoint_shown(generation, name)
+    trace = begin_trace(ctx.spans, request, shown)
     worker.head[_IN_FLIGHT] += 1
     try:
         if generation is None:
@@ -62,13 +66,16 @@ async def endpoint(request: HttpRequest, name: str) -> HTTPResponse:
         if isinstance(found, Query):
             found = await worker.finish(generation, found)
     except Exception as error:
-        found = refusal(translate(error, request), request_id)
+        # Not kept under a name: its traceback holds this frame, and that would hold it.
+        found = refusal(translate(error, request, request_id, trace.traceparent, shown), request_id)
     finally:
         worker.head[_IN_FLIGHT] -= 1
     is_authed = generation is None or generation.catalog.auth_required
     response = _composed(worker, request, found, request_id, is_authed=is_authed)
     duration_ns = time.perf_counter_ns() - began_ns
-    ctx.record.note(generation, name, request.method, found, request_id, duration_ns)
+    sent = trace.traceparent
+    ctx.record.note(generation, name, request.method, found, request_id, duration_ns, sent)
+    trace.end(generation, found)
     return response
 
 
@@ -78,7 +85,8 @@ def _prepared(generation: Generation, request: HttpRequest, name: str, now: floa
     found = kept.get(request.head)
     if found is None or found.number != generation.number:
         found = prepare(generation, _asked(request, name), now)
-        if "x-request-id" not in request.headers:  # who sends one sends another one next time
+        sent = request.headers
+        if "x-request-id" not in sent and "traceparent" not in sent:  # they are new each time
             kept.keep(request.head, found)
     return found
 
@@ -104,13 +112,14 @@ async def healthz(request: HttpRequest) -> HTTPResponse:
 
 async def refuse(request: HttpRequest, error: Exception) -> HTTPResponse:
     """Answer what went wrong before, or outside of, an endpoint."""
-    told = translate(error, request)
     request_id = request_id_of(request)
+    traceparent = traceparent_of(request)
+    told = translate(error, request, request_id, traceparent)
     found = refusal(told, request_id)
     worker: Worker | None = getattr(request.app.ctx, "worker", None)
     if worker is None:
         return error_response(told, request_id)
-    request.app.ctx.record.note(None, "-", request.method, found, request_id, 0)
+    request.app.ctx.record.note(None, "-", request.method, found, request_id, 0, traceparent)
     return _composed(worker, request, found, request_id, is_authed=False)
 
 

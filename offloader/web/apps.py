@@ -20,6 +20,8 @@ from offloader.settings.settings import Settings
 from offloader.shared.mailbox import Mailbox
 from offloader.web import admin as admin_routes
 from offloader.web import api as api_routes
+from offloader.web.console.routes import console
+from offloader.web.docs_site.routes import docs_site
 from offloader.web.offspring import die_with
 from offloader.web.reply import MAX_HEADER_BYTES, MAX_REQUEST_BYTES
 from offloader.web.signals import FINISH, admit
@@ -74,6 +76,8 @@ def make_apps(setup: Setup) -> App:
     admin = _app(ADMIN_NAME, settings)
     admin.config.RESPONSE_TIMEOUT = int(MAX_WAIT_SECONDS) + 60  # an action may be waited for
     admin.blueprint(admin_routes.admin)
+    admin.blueprint(docs_site)
+    admin.blueprint(console)
     admin.error_handler.add(Exception, admin_routes.refuse)
 
     async def attach(_app: App) -> None:
@@ -97,6 +101,10 @@ def make_apps(setup: Setup) -> App:
         await _finish(api.ctx.admin_connections)
         api.ctx.end.cancel()
         api.ctx.worker.stop_beating()
+        api.ctx.record.flush()
+        log.flush()
+        if api.ctx.spans is not None:
+            api.ctx.spans.close()
 
     api.register_listener(attach, "before_server_start")
     api.register_listener(begin, "after_server_start")

@@ -25,7 +25,7 @@ from offloader.service.worker.prepare import Prepared, Request, prepare
 from offloader.service.worker.refusals import not_ready
 from offloader.shared.control import Word
 from offloader.shared.slots import Head
-from offloader.web.access_log import Record
+from offloader.web.access_log import Record, endpoint_shown
 from offloader.web.kept_requests import KeptRequests
 from offloader.web.outbox import Outbox
 from offloader.web.reply import broken, new_request_id, refusal
@@ -91,15 +91,15 @@ class HotPath:
             return False
         if read.is_new:
             read.is_new = False
-            # Who sends a request id sends another one next time.
-            if read.prepared is not None and fields.request_id is None:
+            if read.prepared is not None and fields.comes_again:
                 self._known.keep(data, read)
         is_authed = generation is None or generation.catalog.auth_required
         common = self._common.of(fields.origin, is_authed=is_authed)
         head = encode_kept_alive(found, request_id, common)
         duration_ns = perf_counter_ns() - began_ns
         method, name = read.method, read.request.endpoint
-        self._record.note(generation, name, method, found, request_id, duration_ns)
+        trace = fields.traceparent
+        self._record.note(generation, name, method, found, request_id, duration_ns, trace)
         if method == "HEAD":
             self._outbox.put(transport, head)
         else:
@@ -148,7 +148,8 @@ class HotPath:
         except RequestError as error:
             return refusal(error, request_id)
         except Exception as error:
-            return refusal(broken(error), request_id)
+            name = endpoint_shown(generation, read.request.endpoint)
+            return refusal(broken(error, request_id, name, read.fields.traceparent), request_id)
         finally:
             head[_IN_FLIGHT] -= 1
 

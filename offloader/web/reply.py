@@ -25,6 +25,7 @@ from offloader.service.worker.answer import Response
 from offloader.service.worker.refusals import error_body
 from offloader.web.cors import METHODS
 from offloader.web.request_head import REQUEST_ID
+from offloader.web.trace_context import trace_fields
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -42,8 +43,17 @@ def new_request_id() -> str:
     return f"{getrandbits(128):032x}"
 
 
-def translate(error: Exception, request: HttpRequest) -> RequestError:
-    """Return what a caller is told of an exception; what nobody foresaw is logged and a 500."""
+def translate(
+    error: Exception,
+    request: HttpRequest,
+    request_id: str,
+    traceparent: str | None,
+    endpoint: str = "-",
+) -> RequestError:
+    """Return what a caller is told of an exception; what nobody foresaw is logged and a 500.
+
+    `endpoint` is the name of one that there is; that and the ids are for the log.
+    """
     if isinstance(error, RequestError):
         return error
     if isinstance(error, NotFound):
@@ -65,12 +75,14 @@ def translate(error: Exception, request: HttpRequest) -> RequestError:
         return RequestError(error.status_code, _INVALID, "bad_request", "the request is refused")
     if isinstance(error, SanicException) and error.status_code == 503:
         return RequestError(503, "busy", "busy", "the request took too long: try again")
-    return broken(error)
+    return broken(error, request_id, endpoint, traceparent)
 
 
-def broken(error: Exception) -> RequestError:
+def broken(
+    error: Exception, request_id: str, endpoint: str, traceparent: str | None
+) -> RequestError:
     """Log an error that nobody foresaw and return the 500 for it."""
-    log.LOGGER.error("request_broke", exc_info=error)
+    log.request_broke(error, request_id=request_id, endpoint=endpoint, **trace_fields(traceparent))
     return RequestError(500, "internal", "internal", "something broke: report the request id")
 
 
@@ -91,7 +103,7 @@ def refusal(error: RequestError, request_id: str) -> Response:
     """Return the answer of a refusal; nobody may keep it."""
     pairs = (("Cache-Control", "no-store"), *error.headers)
     fields = "\r\n".join(map(": ".join, pairs))
-    return Response(error.status, fields, error_body(error, request_id))
+    return Response(error.status, fields, error_body(error, request_id), code=error.code)
 
 
 def error_response(error: RequestError, request_id: str) -> HTTPResponse:

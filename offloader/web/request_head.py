@@ -36,6 +36,7 @@ _READ = (
     b"accept-encoding",
     b"x-request-id",
     b"origin",
+    b"traceparent",
 )
 _KEEP_ALIVE = b"keep-alive"
 
@@ -49,6 +50,12 @@ class Fields(NamedTuple):
     accept_encoding: str | None
     request_id: str | None
     origin: str | None
+    traceparent: str | None
+
+    @property
+    def comes_again(self) -> bool:
+        """Whether the same bytes may come again: ids are new each time."""
+        return self.request_id is None and self.traceparent is None
 
 
 class FieldReader:
@@ -67,8 +74,7 @@ class FieldReader:
         if kept is not None:
             return kept
         fields = _parse(data)
-        # Who sends a request id sends another one next time.
-        if fields is not None and fields.request_id is None and len(block) <= _MAX_KEPT_BYTES:
+        if fields is not None and fields.comes_again and len(block) <= _MAX_KEPT_BYTES:
             if len(self._kept) >= _KEPT_HEADS:
                 self._kept.clear()
             self._kept[block] = fields
@@ -96,9 +102,9 @@ def _parse(data: bytes) -> Fields | None:
         return None
     if found.get(b"connection", _KEEP_ALIVE).lower() != _KEEP_ALIVE:
         return None
-    authorization, accept, if_none_match, accept_encoding, request_id, origin = [
+    read = Fields._make(
         None if value is None else value.decode("ascii") for value in map(found.get, _READ)
-    ]
-    if request_id is not None and not REQUEST_ID.fullmatch(request_id):
-        request_id = None
-    return Fields(authorization, accept, if_none_match, accept_encoding, request_id, origin)
+    )
+    if read.request_id is not None and not REQUEST_ID.fullmatch(read.request_id):
+        return read._replace(request_id=None)
+    return read

@@ -30,6 +30,7 @@ from offloader.shared.attach import parent_of
 from offloader.shared.control import Word
 from offloader.shared.slots import Head
 from offloader.web.offspring import end_all_and_exit, run_child
+from offloader.web.ready_watch import start_ready_watch
 from offloader.web.signals import FINISH, Signals
 from offloader.web.worker import worker_number
 
@@ -82,6 +83,7 @@ class Supervisor:
         threading.Thread(
             target=watchdog.run, args=(self._stopping, reap_orphans), name="watchdog", daemon=True
         ).start()
+        start_ready_watch(self._memory, self._stopping)
 
     def _watched(self, process: WorkerProcess) -> Watched:
         control, slots = self._memory.control, self._memory.slots
@@ -137,6 +139,7 @@ class Supervisor:
                 log.event("draining", seconds=drain_seconds)
                 time.sleep(drain_seconds)
                 self._finish()
+            log.flush()
             log.event("stopped")
         finally:
             end_all_and_exit(code)

@@ -7,10 +7,11 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from offloader.errors import RequestError
 from offloader.service import log
 from offloader.service.worker.answer import Query, Response
 from offloader.service.worker.attachment import Attachment
@@ -105,8 +106,23 @@ class Worker:
         if is_quick(query):
             return query.finish()
         run = partial(self._scan, generation, query)
-        response, is_first = await self._flights.run((query.tag, query.owner), run)
+        response, is_first = await self._fly(self._flights, generation, query, run)
         return response if is_first else query.shared(response)
+
+    async def _fly(
+        self,
+        flights: SingleFlight[Response],
+        generation: Generation,
+        query: Query,
+        run: Callable[[], asyncio.Future[Response]],
+    ) -> tuple[Response, bool]:
+        """Run a query or wait for one like it, and count when there is no room for it."""
+        try:
+            return await flights.run((query.tag, query.owner), run)
+        except RequestError as error:
+            if error.code == "busy":
+                self.counters.count_shed(generation.rows.get(query.plan.endpoint.name, 0))
+            raise
 
     def _scan(self, generation: Generation, query: Query) -> asyncio.Future[Response]:
         self.attachment.hold(generation)
@@ -117,7 +133,7 @@ class Worker:
     async def _finish_remote(self, generation: Generation, query: Query) -> Response:
         """Read the snapshot's files; raises RequestError 503 also when a store does not answer."""
         run = partial(self._scan_remote, generation, query)
-        flight = self._remote_flights.run((query.tag, query.owner), run)
+        flight = self._fly(self._remote_flights, generation, query, run)
         try:
             response, is_first = await asyncio.wait_for(flight, SCAN_SECONDS + 1)
         except TimeoutError:  # it waits for a thread or for the store, and ends by itself

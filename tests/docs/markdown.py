@@ -46,6 +46,7 @@ class CurlRequest:
 def pages() -> list[Path]:
     """Return every Markdown file of the project, by path."""
     found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("dev/**/*.md")]
+    found += ROOT.glob("infra/**/*.md")
     return sorted(found)
 
 

@@ -13,6 +13,8 @@ _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _POSITIONS = {
     "Attempt": 3,
     "__init__": 0,
+    "fail": 0,
+    "warn": 0,
     "Problem": 2,
     "Refusal": 0,
     "RequestError": 2,
@@ -54,6 +56,9 @@ def _codes(tree: ast.AST, positions: dict[str, int]) -> Iterator[tuple[str, int]
             candidates = _code_arguments(node, positions)
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
             candidates = [node.value]
+        elif isinstance(node, ast.Dict):  # main's answer to the reloader
+            pairs = zip(node.keys, node.values, strict=True)
+            candidates = [value for key, value in pairs if key and ast.unparse(key) == "'refused'"]
         else:
             continue
         for candidate in candidates:

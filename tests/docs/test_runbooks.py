@@ -7,7 +7,6 @@ start, volume, memory and image in `test_runbooks_machine.py`, that of the confi
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 
@@ -30,8 +29,6 @@ TITLES = (
     "Rollback to previous snapshot",
     "Cache quarantine and rebuild",
 )
-
-_LEVELS = {"warning": "warning", "error": "error"}
 
 
 def test_there_is_one_for_each_incident() -> None:
@@ -78,12 +75,6 @@ def test_every_code_is_one_of_ours() -> None:
     assert {code for code in unknown if f'"{code}"' not in package} == set()
 
 
-def test_every_event_is_explained() -> None:
-    """The last table lists each event that the package logs, by name, with its level."""
-    listed = re.findall(r"^\| `(\w+)` \| (\w+) \|", sections()["Events in the log"], re.MULTILINE)
-    assert listed == sorted(_logged())
-
-
 def test_the_commands_are_well_formed() -> None:
     """Each is something that a shell can read, those that the tests cannot run included."""
     shown = re.findall(
@@ -94,20 +85,3 @@ def test_the_commands_are_well_formed() -> None:
     for command in (*shown, *written):
         done = subprocess.run(["bash", "-n", "-c", command], capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (0, b""), command
-
-
-def _logged() -> set[tuple[str, str]]:
-    """Return name and level of each event that is written out in the package."""
-    calls = (
-        node
-        for path in (ROOT / "offloader").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args
-    )
-    found = set()
-    for call in calls:
-        called, name = ast.unparse(call.func), call.args[0]
-        if re.fullmatch(r"(log\.)?(LOGGER|log)\.(event|warning|error)", called):
-            assert isinstance(name, ast.Constant), ast.unparse(call)
-            found.add((str(name.value), _LEVELS.get(called.rpartition(".")[2], "info")))
-    return found

@@ -81,9 +81,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(service, project, before)
 
 
-def follow(title: str, served: Served, folder: Path) -> AbstractContextManager[Incident]:
-    """Follow a runbook on the shared service, as somebody who knows one tenant's token."""
-    known = {
+def known_of(served: Served) -> dict[str, str]:
+    """Return what the page's commands need, known to somebody with one tenant's token."""
+    return {
         "DATASET": "usage",
         "ENDPOINT": "usage_by_account",
         "TOKEN": served.project.tokens["tenant_0"],
@@ -91,13 +91,18 @@ def follow(title: str, served: Served, folder: Path) -> AbstractContextManager[I
         "OFFLOADER_CONFIG": str(served.project.root),
         "OFFLOADER_CACHE_DIR": str(served.project.root.with_name("cache")),
     }
-    return incident(title, folder, known, served.service)
+
+
+def follow(title: str, served: Served, folder: Path) -> AbstractContextManager[Incident]:
+    """Follow a runbook on the shared service."""
+    return incident(title, folder, known_of(served), served.service)
 
 
 def test_the_first_look(served: Served, tmp_path: Path) -> None:
     """What is run in any incident tells whether it serves, and what each dataset does."""
-    look = Incident(runbooks()["Stale"], served.service, {}, tmp_path)
-    ready, status, log = (block.text for block in blocks_of(sections()["First look"]))
+    look = Incident(runbooks()["Stale"], served.service, known_of(served), tmp_path)
+    doctor, ready, status, log = (block.text for block in blocks_of(sections()["First look"]))
+    assert look.run(doctor).output.endswith("; look at: upstream data (1 warning)\n")
     assert look.run(ready).output == '{"ready": true, "reasons": []}\n'
     assert re.search(r"^usage +active +s\d{4} ", look.run(status).output, re.MULTILINE)
     assert look.run(log).code in (0, 1)

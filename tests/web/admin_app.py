@@ -20,6 +20,9 @@ from offloader.service.actions import Action, Result
 from offloader.service.reloader.action_server import ActionServer
 from offloader.web import admin as admin_routes
 from offloader.web.apps import AnyRequest
+from offloader.web.console.routes import console
+from offloader.web.probes import ProbeProtocol
+from offloader.web.reply import MAX_HEADER_BYTES
 from tests.http_replies import Reply, ask
 from tests.service.seen import Seen, seen
 
@@ -84,31 +87,45 @@ def admin_app(*, token: str | None = TOKEN, has_reloader: bool = True) -> Iterat
     if has_reloader:
         server.start()
     loop = asyncio.new_event_loop()
-    running.address = loop.run_until_complete(_listen(worker))
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    running.address = asyncio.run_coroutine_threadsafe(_listen(worker), loop).result()
     try:
         yield running
     finally:
         server.close()
         for future in running.held:
             future.cancel()
+        asyncio.run_coroutine_threadsafe(_rest(loop), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+async def _rest(loop: asyncio.AbstractEventLoop) -> None:
+    """End what is left, such as a browser's connections, while there is a loop to end it in."""
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await loop.shutdown_asyncgens()
 
 
 async def _listen(worker: SimpleNamespace) -> tuple[str, int]:
     app: Sanic[Any, Any] = Sanic(
         f"test-{secrets.token_hex(8)}", configure_logging=False, request_class=AnyRequest
     )
+    # Sanic keeps this limit once for all apps of a process: the others here have the service's.
+    app.config.REQUEST_MAX_HEADER_SIZE = MAX_HEADER_BYTES
     app.config.TOUCHUP = False  # it changes the server's code, and works once in a process
     app.ctx.worker = worker
     app.blueprint(admin_routes.admin)
+    app.blueprint(console)
     app.error_handler.add(Exception, admin_routes.refuse)
     bound = socket.create_server(("127.0.0.1", 0))
-    server = await app.create_server(sock=bound, return_asyncio_server=True, access_log=False)
+    server = await app.create_server(
+        sock=bound, return_asyncio_server=True, access_log=False, protocol=ProbeProtocol
+    )
     assert server is not None
     await server.startup()  # type: ignore[no-untyped-call]
     await server.start_serving()  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from tests.web.site import TOKEN
 KEY = f"Authorization: Bearer {TOKEN}".encode()
 TARGET = b"/v1/endpoints/usage"
 PAGE = b"https://app.example.com"
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 QUERIES = (
     b"", b"?limit=1", b"?account=a1", b"?account=a1&limit=2", b"?least=30", b"?columns=calls",
@@ -30,6 +31,7 @@ FIELDS = (
     b"X-Request-Id: no id", b"x-request-id: " + b"i" * 129, b"X-Request-Id:", b"Origin: " + PAGE,
     b"Origin: https://evil.example", b"Connection: keep-alive", b"Connection: Keep-Alive",
     b"Cookie: a=b; c=d", b"X-Forwarded-For: 10.0.0.1", b"TE: trailers", b"Range: bytes=0-1",
+    b"traceparent: " + TRACE, b"Traceparent: 00-" + b"0" * 32 + TRACE[35:], b"traceparent:",
     b"Tab: a\tb", b"Content-Type: text/plain", b"Long: " + b"l" * 3000,
 )  # fmt: skip
 KEYS = (
@@ -51,7 +53,8 @@ ODD_FIELDS = (
     b"Upgrade: h2c\r\nConnection: upgrade", b"Expect: 100-continue", b"Expect: more", b"Trailer: x",
     KEY + b"\r\nAuthorization: Bearer other", b"Accept: a/b\r\nAccept: */*",
     b"Accept: */*\r\nAccept: a/b", b"Connection: close\r\nConnection: keep-alive",
-    b"X-Request-Id: a\r\nX-Request-Id: b", b"Transfer-Encoding: identity", b"Content-Length: 0",
+    b"X-Request-Id: a\r\nX-Request-Id: b", b"traceparent: " + TRACE + b"\r\nTraceparent: " + TRACE,
+    b"Transfer-Encoding: identity", b"Content-Length: 0",
     b"Content-Length: -1", b"Content-Length: 99999999", b"Content-Length: 5", b"No colon",
     b"Accept: a\xe9", b"X-\xc3\xa9: x", b": no name", b"Sp ace: x", b"Space : x", b" Folded: x",
     b"Null: a\x00b", b"Bell: \x07", b"Bare: a\rb", b"Bare: a\nb", b"Accept: \x0ba/b", b"Del: \x7f",

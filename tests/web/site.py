@@ -173,6 +173,7 @@ def site(
     api_routes.equip(app.ctx, worker, lambda: made.now)  # type: ignore[arg-type]
     with _kept_lines(made.lines):
         yield made
+        app.ctx.record.flush()  # else it would be written ten seconds later, into another's lines
     control.close()
     slots.close()
 

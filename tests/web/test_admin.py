@@ -31,6 +31,7 @@ def test_healthz_says_no_more_than_yes(tenants: Tenants) -> None:
 
 def test_status_shows_what_is_served(tenants: Tenants) -> None:
     """Service, version, readiness, revision and each dataset."""
+    tenants.service.wait(tenants.service.is_complete)
     document = tenants.service.ask_admin("/status").document
     assert re.fullmatch("[0-9a-f]{32}", document.pop("config_revision"))
     age_seconds = document["datasets"]["usage"]["freshness"].pop("age_seconds")
@@ -40,6 +41,19 @@ def test_status_shows_what_is_served(tenants: Tenants) -> None:
         "version": __version__,
         "ready": True,
         "reasons": [],
+        "verdict": {
+            "area": "upstream",
+            "summary": "Upstream data: stale, dataset usage.",
+            "items": [
+                {
+                    "area": "upstream",
+                    "severity": "warning",
+                    "dataset": "usage",
+                    "code": "stale",
+                    "runbook": "docs/operations/runbooks.md#stale",
+                }
+            ],
+        },
         "generation": 2,
         "datasets": {
             "usage": {

@@ -37,7 +37,7 @@ Pieces = list[tuple[bytes, int | None]]
 def seen(made: Site, path: str, pieces: Pieces) -> dict[str, Any]:
     """Return all that one conversation leaves behind."""
     answers = [(shown(written), is_closed) for written, is_closed in talk(made, path, pieces)]
-    lines = [{n: v for n, v in line.items() if n != "duration_ms"} for line in made.lines]
+    lines = [{n: v for n, v in line.items() if n != "seconds"} for line in made.lines]
     for line in lines:
         if re.fullmatch("[0-9a-f]{32}", line.get("request_id", "")):
             line["request_id"] = "ID"

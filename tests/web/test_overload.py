@@ -22,6 +22,7 @@ from tests.projects import (
     write_project,
 )
 from tests.service_process import Running, running
+from tests.web.metric_values import value
 
 CALLERS, REQUESTS = 200, 3
 ROWS, COPIES = 1000, 300
@@ -94,6 +95,8 @@ def test_too_much_heavy_work_is_shed_and_all_else_goes_on(service: Running) -> N
             assert reply.document["meta"]["row_count"] == 3000
     assert set(seen) == {("/live", 200), ("/ready", 200), ("light", 200)}
     assert seen["light", 200] >= 3
+    assert value(service, "offloader_shed_requests_total", endpoint="heavy") == counts[503]
+    assert value(service, "offloader_shed_requests_total", endpoint="light") == 0
 
 
 def call_lightly(service: Running, done: Event) -> Counter[tuple[str, int]]:

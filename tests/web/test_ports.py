@@ -12,7 +12,10 @@ from tests.service_process import Running, running
 from tests.web.conftest import Tenants
 from tests.web.served import GROUPED, PICKED, PLAIN, tenant_project
 
-ADMIN_ROUTES = ("/live", "/ready", "/status", "/metrics", "/diagnostics")
+ADMIN_ROUTES = (
+    *("/live", "/ready", "/status", "/metrics", "/diagnostics"),
+    *("/", "/console.json", "/console-details.json", "/console.css", "/console.js", "/runbooks"),
+)
 API_ROUTES = (PLAIN, GROUPED, "/v1/endpoints/absent", "/healthz")
 TARGETS = (
     PLAIN,

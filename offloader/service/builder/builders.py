@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from offloader.service.builder.job import Builder
+from offloader.service.builder.progress import ProgressLog
 from offloader.service.builder.turns import Turns
 
 
@@ -51,6 +52,7 @@ class Builders:
                 limit_seconds=self._limit_seconds,
                 available_bytes=self._available_bytes,
                 on_standstill=stand_still,
+                on_progress=ProgressLog().note,
             )
         finally:
             if builder.can_go_on and not has_passed_on and self._turns.is_awaited:

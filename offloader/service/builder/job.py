@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from offloader.errors import Problem, SnapshotRefused, SourceUnavailable
 from offloader.service.builder.memory_watch import SPARE_BYTES, memory_watched
+from offloader.service.builder.progress import read_progress
 from offloader.service.builder.standstill import standstill_watched
 
 # One that needed more would give it to the next build's share.
@@ -35,6 +36,7 @@ class Builder:
             start_new_session=True,  # Ctrl-C is for the service, which ends its builder itself
         )
         self.can_go_on = True
+        self._unread = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +68,13 @@ class Builder:
         limit_seconds: float,
         available_bytes: Callable[[], int] = lambda: sys.maxsize,
         on_standstill: Callable[[], None] = lambda: None,
+        on_progress: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> Mapping[str, Any]:
         """Have one job done; return its outcome.
 
         `available_bytes` tells how much memory the container has left; `on_standstill` is called
-        once when the builder only waits, for its source most likely. Raises SnapshotRefused when
+        once when the builder only waits, for its source most likely, `on_progress` every few
+        seconds with how far it is (`progress.py`). Raises SnapshotRefused when
         the snapshot itself is to blame, else SourceUnavailable: also when the builder was killed
         (`builder_killed`), took too long (`builder_timeout`) or all memory
         (`builder_out_of_memory`). `can_go_on` tells whether the process may get another job.
@@ -81,7 +85,7 @@ class Builder:
             standstill_watched(self._process.pid, on_standstill),
         ):
             self._send({**job, "parent_pid": os.getpid()})
-            line = self._line(time.monotonic() + limit_seconds)
+            line = self._outcome_line(time.monotonic() + limit_seconds, on_progress)
         if line is None:
             hint = "publish a smaller snapshot, or raise OFFLOADER_BUILD_LIMIT_SECONDS"
             message = f"the build took more than {limit_seconds:g} s"
@@ -111,13 +115,24 @@ class Builder:
             self._process.stdin.write(json.dumps(job).encode() + b"\n")
             self._process.stdin.flush()
 
+    def _outcome_line(
+        self, deadline: float, on_progress: Callable[[Mapping[str, Any]], None]
+    ) -> bytes | None:
+        """Return the next line that is none of progress; as `_line`."""
+        while line := self._line(deadline):
+            told = read_progress(line)
+            if told is None:
+                break
+            on_progress(told)
+        return line
+
     def _line(self, deadline: float) -> bytes | None:
         """Return the next line, empty when the process ended, None when time ran out."""
         assert self._process.stdout is not None
-        descriptor, found = self._process.stdout.fileno(), bytearray()
+        descriptor, found = self._process.stdout.fileno(), self._unread
         answered = select.poll()  # not select(): it takes no descriptor above 1,023
         answered.register(descriptor, select.POLLIN)
-        while not found.endswith(b"\n"):
+        while b"\n" not in found:
             if not answered.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 return None
             chunk = os.read(descriptor, _READ_BYTES)
@@ -125,7 +140,9 @@ class Builder:
                 self._process.wait()
                 return b""
             found += chunk
-        return bytes(found)
+        line, _, rest = bytes(found).partition(b"\n")
+        self._unread = bytearray(rest)
+        return line
 
     def _succeeded(self, line: bytes) -> Mapping[str, Any]:
         try:

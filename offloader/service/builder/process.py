@@ -1,7 +1,8 @@
 """The builder: a short-lived process that turns snapshots into the parts of segments.
 
-Each line of stdin is a JSON job, each line of stdout its JSON outcome; it ends with stdin. It asks
-the kernel to be killed first when memory is short, and when the reloader that started it dies.
+Each line of stdin is a JSON job, each line of stdout its JSON outcome, or before it how far it is
+(`progress.py`); it ends with stdin. It asks the kernel to be killed first when memory is short, and
+when the reloader that started it dies.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from offloader.segment.build import BuildReport, build_segment, targets_of
 from offloader.segment.facts import SnapshotFacts
 from offloader.segment.layout import verify
 from offloader.service.builder.describe import KIND, describe
+from offloader.service.builder.progress import Progress, telling
 from offloader.service.builder.remote import build_remote, write_pinned
 from offloader.service.builder.source import Downloaded, manifest_at, opened_source
 from offloader.service.cache import Cache, disk_error
@@ -56,14 +58,22 @@ def main() -> int:
         job = json.loads(line)
         if os.getppid() != job["parent_pid"]:
             return 0  # it died before the kernel knew that this process dies with it
-        outcome = build(job, now=time.time())
+        progress = Progress()
+        with telling(progress, _print):
+            outcome = build(job, now=time.time(), progress=progress)
         outcome["seconds"] = round(time.monotonic() - began, 3)
         outcome["peak_bytes"] = _peak_bytes()
-        print(json.dumps(outcome), flush=True)  # noqa: T201 - this line is the answer
+        _print(json.dumps(outcome))
     return 0
 
 
-def build(job: Mapping[str, Any], *, now: float) -> dict[str, Any]:
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - standard output is how the reloader is answered
+
+
+def build(
+    job: Mapping[str, Any], *, now: float, progress: Progress | None = None
+) -> dict[str, Any]:
     """Build what is missing and check the guards; return the outcome as JSON values.
 
     `{"ok": true, "row_count", "written_bytes", "downloaded_bytes", "download_seconds"}`, or
@@ -71,8 +81,9 @@ def build(job: Mapping[str, Any], *, now: float) -> dict[str, Any]:
     snapshot's own.
 
     Parts are written below `target`, a cache's folder, so that a rebuild can be made aside.
+    `progress` is kept up to date.
     """
-    downloaded = Downloaded()
+    downloaded = Downloaded(progress or Progress())
     try:
         if job.get("kind") == KIND:
             return describe(job)
@@ -127,6 +138,9 @@ def _build_parts(
     target = Cache(Path(job["target"]))
     plan = plan_parts(catalog, dataset.id, manifest)
     targets = targets_of(plan, lambda part_id: target.part(dataset.id, part_id))
+    progress = downloaded.progress
+    parts = [target.part(dataset.id, part_id) for part_id in plan.part_ids]
+    progress.begin(dataset.id, manifest.snapshot_id, manifest.row_count, parts)
     targets.columns.parent.mkdir(parents=True, exist_ok=True)
     facts, threads = _facts(manifest), job["threads"]
     with ExitStack() as stack:
@@ -139,7 +153,7 @@ def _build_parts(
             if plan.is_remote_only:
                 return build_remote(source, dataset, targets, facts, threads)
             pinned = write_pinned(targets, facts, source)
-            tables = stack.enter_context(closing(source.tables()))
+            tables = progress.counted(stack.enter_context(closing(source.tables())))
         report = build_segment(
             tables,
             served_columns(manifest, dataset),

@@ -12,6 +12,7 @@ from typing import Any
 
 from offloader.catalog.manifest import Manifest
 from offloader.catalog.model import Dataset
+from offloader.service.builder.progress import Progress
 from offloader.service.cache import Cache
 from offloader.service.downloads import download_folder, sweep_downloads
 from offloader.sources.snapshot import SPOOL_BYTES, Snapshot, open_snapshot
@@ -26,6 +27,7 @@ FREE_SHARE = 4  # files on their way take at most this part of the free disk, or
 class Downloaded:
     """What was downloaded so far, and the seconds from the beginning until it was there."""
 
+    progress: Progress = field(default_factory=Progress)
     size_bytes: int = 0
     seconds: float = 0.0
     began: float = field(default_factory=time.monotonic)
@@ -63,6 +65,7 @@ def opened_source(
             spool_bytes=min(SPOOL_BYTES, cache.free_bytes() // FREE_SHARE),
             threads=job["threads"],
             on_download=downloaded.add,
+            on_bytes=downloaded.progress.add_bytes,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from offloader.errors import OffloaderError
 from offloader.service import log
-from offloader.service.generation_document import encode
+from offloader.service.generation_document import Document, encode
 from offloader.service.main.generations import Generations
 from offloader.service.main.part_store import DamagedPart, PartName
 from offloader.shared.attach import is_own_child, listen, peer_pid, receive, send
@@ -38,6 +38,10 @@ class AttachServer:
     def start(self) -> None:
         """Accept connections from now on, in daemon threads."""
         threading.Thread(target=self._accept, name="attach", daemon=True).start()
+
+    def committed_document(self) -> Document:
+        """Return the document of the generation that is served."""
+        return self._generations.committed_document()
 
     def close(self) -> None:
         """Accept no more connections; those that exist go on."""
@@ -74,7 +78,7 @@ class AttachServer:
             except (OSError, EOFError):
                 return
             except Exception as error:
-                log.LOGGER.error("attach_peer_broke", exc_info=error)
+                log.broke("attach_peer_broke", error)
 
     def _welcome(self, connection: socket.socket, *more: int) -> None:
         shared = [self._control.descriptor, self._slots.descriptor, *more]

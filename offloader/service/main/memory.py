@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ def load_first_generation(
     """
     control = ControlBlock()
     control[Word.WORKERS] = settings.workers
+    control[Word.MAIN_PID] = os.getpid()
     control[Word.STARTED_AT_US] = int(time.time() * 1e6)
     control[Word.LIMIT_BYTES] = settings.memory_limit_bytes
     slots = Slots(settings.workers)

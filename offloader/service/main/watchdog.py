@@ -165,6 +165,7 @@ class Watchdog:
         log.warning(
             "process_died",
             process_name=one.process.name,
+            pid=one.process.pid,
             exit_code=one.process.exitcode,
             restart_in_seconds=one.pause_seconds,
         )

@@ -33,7 +33,8 @@ class Response:
 
     `fields` are the lines of its header fields, CRLF between them; those of the framing, of the
     request id and of the content type are the server's to add. A large body may be in `pieces`, one
-    of them in shared memory; then `body` is empty. `bytes_read` came out of a store.
+    of them in shared memory; then `body` is empty. `bytes_read` came out of a store. `code` is a
+    refusal's.
     """
 
     status: int
@@ -45,6 +46,7 @@ class Response:
     coding: str = ""
     pieces: Pieces | None = None
     bytes_read: int = 0
+    code: str = ""
 
     @property
     def size_bytes(self) -> int:
