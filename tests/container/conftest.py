@@ -10,20 +10,17 @@ from functools import partial
 import pytest
 
 from tests.container.contained import Contained, contained
-from tests.container.engine import NO_ENGINE, Engine, find_engine
+from tests.container.engine import IMAGE, NO_ENGINE, Engine, find_engine
 from tests.docs.markdown import ROOT
 
-IMAGE = "offloader-tested"
 Start = Callable[..., AbstractContextManager[Contained]]
-_has_skipped = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine() -> Engine:
     """The engine of this machine; without one every test of this folder is skipped."""
     found = find_engine()
     if found is None:
-        request.config.stash[_has_skipped] = True
         pytest.skip(NO_ENGINE)
     return found
 
@@ -45,11 +42,3 @@ def kill_count() -> int:
 def start(engine: Engine, image: str) -> Start:
     """A context manager that starts a container of the image and removes it at the end."""
     return partial(contained, engine, image)
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say why the tests of this folder were skipped: the short summary hides it."""
-    if config.stash.get(_has_skipped, False):
-        terminalreporter.write_line(f"tests/container skipped: {NO_ENGINE}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMMANDS = ("docker", "podman")
+IMAGE = "offloader-tested"  # what tests build from the working tree
 NO_ENGINE = (
     "no container engine answers: start Docker or Podman, name another with DOCKER_HOST,"
     " and run `make test PYTEST_ARGS=tests/container`"

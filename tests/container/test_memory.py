@@ -8,8 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.container.conftest import Start
-from tests.container.contained import Contained, shared_volume
+from tests.container.contained import KILLED_EXIT, Contained, shared_volume
 from tests.container.engine import Engine
 from tests.container.wide import ROW_BYTES, SUMS, publish_wide, sums_of, wide_project
 
@@ -147,3 +149,40 @@ def pauses(container: Contained, snapshot_id: str) -> list[float]:
 def await_snapshot(container: Contained, snapshot_id: str) -> None:
     """Wait until a snapshot answers."""
     container.wait(lambda: container.ask(SUMS).headers["offloader-snapshot-id"] == snapshot_id)
+
+
+@pytest.mark.parametrize("policy", ["no", "on-failure"])
+def test_a_container_killed_for_its_limit_comes_back_warm(
+    engine: Engine, start: Start, tmp_path: Path, policy: str
+) -> None:
+    """Exit 137; started again, by hand or by the engine, it serves from its volume, unbuilt."""
+    project = wide_project(tmp_path / "project")
+    publish_wide(project, SMALL_ROWS, "w0001")
+    with start(project, "--restart", policy, memory_mib=IDLE_MIB + 64) as container:
+        assert_serves(container, "w0001", SMALL_ROWS)
+        engine.tried("exec", container.name, "python", "-ISc", _KILL_MAIN_FOR_MEMORY)
+        if policy == "no":
+            container.wait(lambda: not container.state()["Running"])
+            assert container.state()["ExitCode"] == KILLED_EXIT
+            assert container.state()["OOMKilled"]
+            container.start()
+        else:
+            restarts = ("inspect", "--format", "{{.RestartCount}}", container.name)
+            container.wait(lambda: engine.run(*restarts) == "1")
+            container.ports.clear()
+        container.wait(container.is_ready)
+        assert_serves(container, "w0001", SMALL_ROWS)
+        names = [line.get("event") for line in container.lines()]
+        last_start = len(names) - 1 - names[::-1].index("starting")
+        assert names[last_start - 1] == "segments_loaded"
+        assert "build_started" not in names[last_start:]
+
+
+# Main is made the one that the kernel takes first, and then memory is taken until it does.
+_KILL_MAIN_FOR_MEMORY = """
+import pathlib
+pathlib.Path("/proc/1/oom_score_adj").write_text("1000")
+taken = []
+while True:
+    taken.append(bytearray(b"x") * (8 << 20))
+"""
