@@ -23,6 +23,7 @@ from offloader.web import api as api_routes
 from offloader.web.console.routes import console
 from offloader.web.docs_site.routes import docs_site
 from offloader.web.offspring import die_with
+from offloader.web.ports import listen
 from offloader.web.reply import MAX_HEADER_BYTES, MAX_REQUEST_BYTES
 from offloader.web.signals import FINISH, admit
 from offloader.web.spread import maker
@@ -87,6 +88,8 @@ def make_apps(setup: Setup) -> App:
         api_routes.equip(api.ctx, worker)
         api.ctx.spread = worker.spread
         await worker.attach()
+        for app in (api, admin):  # in this order: who is told that it is ready is not refused
+            listen(app.state.server_info[0].settings["sock"])
 
     async def begin(_app: App) -> None:
         served = api.state.server_info[0].settings

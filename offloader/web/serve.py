@@ -5,7 +5,6 @@ bind ports → load cached segments → manage workers and reloader → watch �
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections.abc import Collection
 from functools import partial
@@ -17,7 +16,6 @@ from sanic.mixins import startup
 from sanic.worker.loader import AppLoader
 
 from offloader import __version__
-from offloader.errors import StartError
 from offloader.service import log
 from offloader.service.banner import SHOWN_NAMES, Start, banner
 from offloader.service.cache import Cache
@@ -34,6 +32,7 @@ from offloader.shared.mailbox import make_mailboxes
 from offloader.web.apps import ADMIN_NAME, Setup, app_called, make_apps
 from offloader.web.hot_path import HotProtocol
 from offloader.web.offspring import import_no_main, start_state_server
+from offloader.web.ports import bind
 from offloader.web.probes import ProbeProtocol
 from offloader.web.signals import Signals
 from offloader.web.spread import SpreadProtocol
@@ -95,25 +94,6 @@ def serve(
         reason = f"{reason}: {error!r}"
     supervisor.give_up(reason)  # unless that was the stop itself
     supervisor.wait_for_the_end()
-
-
-def bind(variable: str, host: str, port: int) -> socket.socket:
-    """Bind a port without listening yet; raises StartError that names the variable."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen(0)  # a second instance is told here, not when it has loaded everything
-    except OSError as error:
-        bound.close()
-        hint = f"stop what uses it, or set {variable} to another port"
-        is_taken = error.errno == errno.EADDRINUSE
-        code = "port_in_use" if is_taken else "port_not_allowed"
-        message = f"port {port} on {host} cannot be used: {error.strerror}"
-        raise StartError(code, message, hint) from error
-    bound.set_inheritable(True)
-    return bound
 
 
 def _tell(

@@ -10,6 +10,7 @@ from its mailbox after TAKE_BACK_SECONDS the giver takes back and answers itself
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence, Sized
@@ -194,12 +195,29 @@ class SpreadProtocol(HttpProtocol):
         super().connection_made(transport)  # type: ignore[no-untyped-call]
         spread.note()
 
+    def close_if_idle(self) -> bool:
+        """Close unless a request has arrived, though nobody has looked at it yet."""
+        transport = self.transport
+        if self.recv_buffer or (transport is not None and _has_sent(transport)):
+            return False
+        return super().close_if_idle()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection; nothing was known of one that was handed on."""
         if not self._is_handed_on:
             super().connection_lost(exc)  # type: ignore[no-untyped-call]
             spread: Spread = self.app.ctx.spread
             spread.note()
+
+
+def _has_sent(transport: Any) -> bool:
+    """Tell whether bytes of the caller, or its end, lie in a socket that is still read."""
+    own = transport.get_extra_info("socket")
+    if own is None or transport.is_closing():
+        return False
+    look = select.poll()
+    look.register(own.fileno(), select.POLLIN)
+    return bool(look.poll(0))
 
 
 def maker(app: Any, served: Mapping[str, Any]) -> Callable[[], SpreadProtocol]:

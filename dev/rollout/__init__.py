@@ -1,0 +1,1 @@
+"""A rolling update of two instances behind nginx, and the load that must not notice it."""
