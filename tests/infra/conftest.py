@@ -1,15 +1,17 @@
-"""What the tests of this folder share: one watched service, and why they were skipped."""
+"""What the tests of this folder share: a watched service, tools, an engine, a running stack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.infra.tools import need_prometheus, why_skipped
+from tests.container.engine import IMAGE, Engine
+from tests.docs.markdown import ROOT
+from tests.infra.compose_stack import Stack, stacked, why_no_compose
+from tests.infra.tools import need_prometheus
 from tests.infra.watched import Watched, watched
-
-_has_skipped = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -19,15 +21,36 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def tools(request: pytest.FixtureRequest) -> None:
+def tools() -> None:
     """Skip the test where Prometheus is not installed."""
-    request.config.stash[_has_skipped] = bool(why_skipped())
     need_prometheus()
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say why tests of this folder were skipped: the short summary hides it."""
-    if config.stash.get(_has_skipped, False):
-        terminalreporter.write_line(f"tests/infra skipped in part: {why_skipped()}")
+@pytest.fixture
+def kubectl() -> str:
+    """The program kubectl, of which nothing but its kustomize is used; no cluster is asked."""
+    found = shutil.which("kubectl")
+    if found is None:
+        pytest.skip("there is no kubectl here: install it to compare what kustomize makes")
+    return found
+
+
+@pytest.fixture(scope="session")
+def engine(need: Callable[[str], None]) -> Engine:
+    """Docker with Compose; without them the tests that run the examples are skipped."""
+    need(why_no_compose())
+    return Engine("docker")
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> str:
+    """The tag of the image, built from the working tree."""
+    engine.build(ROOT, IMAGE)
+    return IMAGE
+
+
+@pytest.fixture(scope="session")
+def stack(engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The compose example, up; each test publishes snapshots of its own."""
+    with stacked(engine, image, tmp_path_factory.mktemp("stack")) as made:
+        yield made
