@@ -1,0 +1,1 @@
+"""Scripts that other systems call: a release, a deployment."""
