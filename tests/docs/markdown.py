@@ -65,6 +65,17 @@ def links(page: Path) -> list[str]:
     return _LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
 
 
+def headings(page: Path) -> list[str]:
+    """Return the anchors of a page's headings in order, one that comes again with a number."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    found: list[str] = []
+    for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        anchor = re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-")
+        again = sum(re.fullmatch(rf"{anchor}(-\d+)?", other) is not None for other in found)
+        found.append(f"{anchor}-{again}" if again else anchor)
+    return found
+
+
 def curl_request(command: str) -> CurlRequest:
     """Parse `curl [-i] [-H 'name: value']... url`; raise ValueError for anything else."""
     program, *words = shlex.split(command)

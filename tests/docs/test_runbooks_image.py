@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
 from tests.container.contained import Contained, contained
-from tests.container.engine import NO_ENGINE, Engine, find_engine
+from tests.container.engine import IMAGE, NO_ENGINE, Engine, find_engine
 from tests.docs.markdown import ROOT
 from tests.docs.runbook import Incident, runbooks
 from tests.projects import usage_project
 
-PAST_IMAGE, IMAGE = "offloader-before", "offloader-tested"
+PAST_IMAGE = "offloader-before"
 
 
 @pytest.fixture
-def engine(capsys: pytest.CaptureFixture[str]) -> Engine:
+def engine() -> Engine:
     found = find_engine()
     if found is None or found.command != "docker":
-        with capsys.disabled():
-            sys.stdout.write(f"\nthe runbooks' docker commands were only parsed: {NO_ENGINE}\n")
         pytest.skip(NO_ENGINE)
     return found
 

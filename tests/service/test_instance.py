@@ -37,9 +37,8 @@ from pathlib import Path
 from offloader.service.cache import Cache
 from offloader.service.instance import claim
 claimed = claim(Cache(Path(sys.argv[1])))
-child = os.fork()
-if child:
-    print(claimed.number, child, flush=True)
+if not os.fork():
+    print(claimed.number, os.getpid(), flush=True)
 os.read(0, 1)
 """
 
