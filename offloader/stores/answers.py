@@ -8,9 +8,18 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
+from typing import Literal
 
 from offloader.stores.store import StoreDenied, StoreFailed, busy, denied
 
+# The calls of a store, and what each is in words.
+Call = Literal["stat", "list", "read", "write"]
+WHAT: Mapping[Call, str] = {
+    "stat": "look objects up",
+    "list": "list objects",
+    "read": "read objects",
+    "write": "create objects",
+}
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _MAX_CAUSES = 12
 

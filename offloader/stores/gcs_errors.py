@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
 from google.auth.exceptions import GoogleAuthError, TransportError
@@ -22,7 +22,7 @@ from requests.exceptions import JSONDecodeError, RequestException, TooManyRedire
 from urllib3.exceptions import HTTPError
 
 from offloader.errors import SourceUnavailable
-from offloader.stores.answers import failure_for, garbled, reason_of, refused
+from offloader.stores.answers import WHAT, Call, failure_for, garbled, reason_of, refused
 from offloader.stores.store import (
     bucket_missing,
     changed,
@@ -32,13 +32,6 @@ from offloader.stores.store import (
     unreachable,
 )
 
-Call = Literal["stat", "list", "read", "write"]
-_WHAT: Mapping[Call, str] = {
-    "stat": "look objects up",
-    "list": "list objects",
-    "read": "read objects",
-    "write": "create objects",
-}
 _GARBLED = (JSONDecodeError, DataCorruption, GoogleAPIError, LookupError, TypeError, AttributeError)
 _NO_BUCKET = "bucket does not exist"
 
@@ -80,7 +73,7 @@ def for_status(
         return missing(url, key)
     if status == 412:
         return exists(url, key) if call == "write" else changed(url, key)
-    return failure_for(url, status, headers, _WHAT[call])
+    return failure_for(url, status, headers, WHAT[call])
 
 
 def _of_credentials(url: str, error: Any) -> SourceUnavailable:

@@ -12,9 +12,9 @@ A cause is never kept (`from None`): its words may hold a signed URL or a token.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -30,7 +30,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from offloader.errors import SourceUnavailable
-from offloader.stores.answers import asked_seconds, failure_for, garbled, reason_of
+from offloader.stores.answers import WHAT, Call, asked_seconds, failure_for, garbled, reason_of
 from offloader.stores.s3_client import no_credentials
 from offloader.stores.store import (
     StoreDenied,
@@ -43,13 +43,6 @@ from offloader.stores.store import (
     unreachable,
 )
 
-Call = Literal["stat", "list", "read", "write"]
-_WHAT: Mapping[Call, str] = {
-    "stat": "look objects up",
-    "list": "list objects",
-    "read": "read objects",
-    "write": "create objects",
-}
 _TOKEN_OPERATIONS = ("AssumeRole", "GetRoleCredentials", "CreateToken", "GetSessionToken")
 _NO_ANSWER = (NoConnection, HTTPClientError, HTTPError, OSError)
 _NO_TOKEN = (CredentialRetrievalError, MetadataRetrievalError, TokenRetrievalError)
@@ -101,10 +94,10 @@ def _answered(url: str, key: str, call: Call, error: Any) -> SourceUnavailable:
     if status == 416:
         return changed(url, key)
     if code in _DENIED:
-        return denied(url, _WHAT[call])
+        return denied(url, WHAT[call])
     if code in _BUSY:
         return busy(url, status, asked_seconds(headers))
-    return failure_for(url, status, headers, _WHAT[call])
+    return failure_for(url, status, headers, WHAT[call])
 
 
 def _not_found(url: str, key: str, call: Call, code: str) -> SourceUnavailable:
