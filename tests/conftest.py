@@ -1,0 +1,50 @@
+"""What all tests share: signals and logging as they are for a user, and how one is skipped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from offloader.service import log
+from offloader.service.log_output import LineOutput
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Leave no level and no output behind that a command configured in this process."""
+    level, root = log.LOGGER.level, logging.getLogger()
+    yield
+    log.LOGGER.setLevel(level)
+    root.handlers[:] = [one for one in root.handlers if not isinstance(one, LineOutput)]
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], None]:
+    """Return what skips the test, or all that use a fixture, for a reason that is not empty."""
+
+    def skip(reason: str) -> None:
+        if reason:
+            pytest.skip(reason)
+
+    return skip
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print each reason once, with the number of tests: the short summary hides them."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple)
+    )
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} skipped: {reason}")
