@@ -11,6 +11,8 @@ import pytest
 
 from offloader.service import log
 from offloader.service.log_output import LineOutput
+from tests.container.engine import IMAGE, NO_ENGINE, Engine, find_engine
+from tests.docs.markdown import ROOT
 
 
 def pytest_configure() -> None:
@@ -37,6 +39,22 @@ def need() -> Callable[[str], None]:
             pytest.skip(reason)
 
     return skip
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The container engine of this machine; without one what uses it is skipped."""
+    found = find_engine()
+    if found is None:
+        pytest.skip(NO_ENGINE)
+    return found
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> str:
+    """The tag of the image, built from the working tree."""
+    engine.build(ROOT, IMAGE)
+    return IMAGE
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

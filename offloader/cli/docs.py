@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
 from collections.abc import Mapping
 from pathlib import Path
 
-from offloader.cli.opened_project import open_project
+from offloader.cli.opened_project import PROJECT_HELP, open_or_tell
 from offloader.cli.written import write_out
-from offloader.errors import ConfigError
 
 # What stands between quotes of a shell, of Python and of TypeScript in the examples.
 _URL = re.compile(r"https?://[A-Za-z0-9._~\[\]:-]+(/[A-Za-z0-9._~-]+)*")
@@ -29,8 +27,7 @@ def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> ArgumentParser:
     parser.add_argument(
         "project",
         nargs="?",
-        help="the project's folder, its offloader.yml, or a gs:// or s3:// prefix (default:"
-        " OFFLOADER_CONFIG, else .)",
+        help=PROJECT_HELP,
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write it to a file")
     parser.add_argument(
@@ -48,11 +45,8 @@ def run(args: Namespace, environ: Mapping[str, str] = os.environ) -> int:
     from offloader.service.apidocs.guide import DEFAULT_URL, guide
     from offloader.web.docs_site.render import docs_html
 
-    try:
-        project = open_project(args.project or environ.get("OFFLOADER_CONFIG") or ".", environ)
-    except ConfigError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
+    project = open_or_tell(args.project, environ)
+    if project is None:
         return 2
     document = guide(project.catalog, args.url or DEFAULT_URL)
     if args.json:

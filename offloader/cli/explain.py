@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from offloader.catalog.text_rules import nearest_hint
 from offloader.cli.explain_text import explanation_document, explanation_lines
-from offloader.cli.opened_project import access_of, open_project
+from offloader.cli.opened_project import PROJECT_HELP, access_of, open_project
 from offloader.errors import ConfigError, OffloaderError, RequestError, SnapshotError
 from offloader.settings.variables import VARIABLES
 
@@ -50,8 +50,7 @@ def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> ArgumentParser:
     parser.add_argument("--tenant", help="the tenant of the key that calls")
     parser.add_argument(
         "--config",
-        help="the project's folder, its offloader.yml, or a gs:// or s3:// prefix (default:"
-        " OFFLOADER_CONFIG, else .)",
+        help=PROJECT_HELP,
     )
     parser.add_argument(
         "--cache-dir",

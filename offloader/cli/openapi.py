@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Mapping
 from pathlib import Path
 
-from offloader.cli.opened_project import open_project
+from offloader.cli.opened_project import PROJECT_HELP, open_or_tell
 from offloader.cli.written import write_out
-from offloader.errors import ConfigError
 
 
 def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> ArgumentParser:
@@ -25,8 +23,7 @@ def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> ArgumentParser:
     parser.add_argument(
         "project",
         nargs="?",
-        help="the project's folder, its offloader.yml, or a gs:// or s3:// prefix (default:"
-        " OFFLOADER_CONFIG, else .)",
+        help=PROJECT_HELP,
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write it to a file")
     return parser
@@ -37,11 +34,8 @@ def run(args: Namespace, environ: Mapping[str, str] = os.environ) -> int:
     # Here, for it imports numpy, which quick commands do without.
     from offloader.service.apidocs.openapi import openapi
 
-    try:
-        project = open_project(args.project or environ.get("OFFLOADER_CONFIG") or ".", environ)
-    except ConfigError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
+    project = open_or_tell(args.project, environ)
+    if project is None:
         return 2
     text = json.dumps(openapi(project.catalog), indent=2, ensure_ascii=False)
     return write_out(f"{text}\n", args.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,10 @@ from offloader.stores.location import Location
 from offloader.stores.open import Stores
 from offloader.stores.patient import Patience
 
+PROJECT_HELP = (
+    "the project's folder, its offloader.yml, or a gs:// or s3:// prefix (default:"
+    " OFFLOADER_CONFIG, else .)"
+)
 PATIENCE = Patience(attempts=3, deadline_seconds=20.0)
 _ANY_MEMORY = 1 << 62
 
@@ -40,6 +45,16 @@ def open_project(location: str, environ: Mapping[str, str]) -> Project:
         catalog, documents = load_catalog(path)
         return Project((path if path.is_dir() else path.parent).absolute(), documents, catalog)
     return _fetched(place, access_of(environ))
+
+
+def open_or_tell(location: str | None, environ: Mapping[str, str]) -> Project | None:
+    """Open the project that a command names, else the environment's; None when it told why not."""
+    try:
+        return open_project(location or environ.get("OFFLOADER_CONFIG") or ".", environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return None
 
 
 def access_of(environ: Mapping[str, str]) -> Access:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from offloader.catalog.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from offloader.catalog.model import Catalog, Dataset
-from offloader.cli.opened_project import access_of, open_project
+from offloader.cli.opened_project import PROJECT_HELP, access_of, open_project
 from offloader.cli.wording import plural
 from offloader.errors import ConfigError, OffloaderError, Problem
 from offloader.segment.scan_warnings import scan_warnings
@@ -41,8 +41,7 @@ def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> ArgumentParser:
     parser.add_argument(
         "path",
         nargs="?",
-        help="the project's folder, its offloader.yml, or a gs:// or s3:// prefix (default:"
-        " OFFLOADER_CONFIG, else .)",
+        help=PROJECT_HELP,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser

@@ -18,6 +18,7 @@ import yaml
 
 from offloader.cli import support_bundle
 from offloader.service.bundle.archive import FOLDER
+from offloader.service.state import load_state
 from tests.projects import token_hash, usage_project, write_yaml
 from tests.service_process import Running, running
 from tests.web.secret_hunt import files_below
@@ -71,9 +72,18 @@ def planted_service(root: Path) -> Iterator[Planted]:
     }
     with running(project, root / "cache", until="ready", **settings) as service:
         service.wait(lambda: service.events("refresh_failed"))
+        service.wait(lambda: _is_saved(root / "cache"))
         shutil.copytree(root / "cache", root / "copy")
         _plant_cache(root / "copy")
         yield _planted(service, root, project, settings)
+
+
+def _is_saved(cache: Path) -> bool:
+    """Tell whether the state says what is served, and what failed."""
+    known = load_state(cache / "state.json").datasets
+    return {"usage", "signed"} <= set(known) and bool(
+        known["usage"].active and known["signed"].attempt.code
+    )
 
 
 def _planted(service: Running, root: Path, project: Path, settings: Mapping[str, str]) -> Planted:

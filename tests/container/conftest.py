@@ -1,4 +1,4 @@
-"""The engine and the image, found and built once for all tests of this folder."""
+"""Containers of the image, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -10,26 +10,9 @@ from functools import partial
 import pytest
 
 from tests.container.contained import Contained, contained
-from tests.container.engine import IMAGE, NO_ENGINE, Engine, find_engine
-from tests.docs.markdown import ROOT
+from tests.container.engine import Engine
 
 Start = Callable[..., AbstractContextManager[Contained]]
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    """The engine of this machine; without one every test of this folder is skipped."""
-    found = find_engine()
-    if found is None:
-        pytest.skip(NO_ENGINE)
-    return found
-
-
-@pytest.fixture(scope="session")
-def image(engine: Engine) -> str:
-    """The tag of the image, built from the working tree."""
-    engine.build(ROOT, IMAGE)
-    return IMAGE
 
 
 @pytest.fixture

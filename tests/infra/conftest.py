@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.container.engine import IMAGE, Engine
-from tests.docs.markdown import ROOT
+from tests.container.engine import Engine
 from tests.infra.compose_stack import Stack, stacked, why_no_compose
 from tests.infra.tools import need_prometheus
 from tests.infra.watched import Watched, watched
@@ -40,13 +39,6 @@ def engine(need: Callable[[str], None]) -> Engine:
     """Docker with Compose; without them the tests that run the examples are skipped."""
     need(why_no_compose())
     return Engine("docker")
-
-
-@pytest.fixture(scope="session")
-def image(engine: Engine) -> str:
-    """The tag of the image, built from the working tree."""
-    engine.build(ROOT, IMAGE)
-    return IMAGE
 
 
 @pytest.fixture(scope="session")

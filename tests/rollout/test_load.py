@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from tests.service_process import wait_until
 
 BODY = b'{"meta":{"version":1}}'
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: "%%s"\r\n\r\n%s' % (len(BODY), BODY)
+_CONDITION = re.compile(rb"\r\nIf-None-Match: (.+)\r\n")
 Act = Callable[[socket.socket, int], bool]
 
 
@@ -22,15 +24,21 @@ Act = Callable[[socket.socket, int], bool]
 def server(act: Act) -> Iterator[tuple[str, int]]:
     """Serve one connection at a time; `act` gets each request's number and tells whether to go on.
 
-    The number counts over all connections.
+    The number counts over all connections. What is sent with an ETag is answered 304.
     """
     numbers = iter(range(10**6))
+
+    def act_on(client: socket.socket, request: bytes) -> bool:
+        number, known = next(numbers), _CONDITION.search(request)
+        if known:
+            client.sendall(b"HTTP/1.1 304 Not Modified\r\nETag: %s\r\n\r\n" % known[1])
+        return bool(known) or act(client, number)
 
     def serve() -> None:
         with suppress(OSError):
             while True:
                 with listening.accept()[0] as client:
-                    while client.recv(65536) and act(client, next(numbers)):
+                    while (request := client.recv(65536)) and act_on(client, request):
                         pass
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
