@@ -69,7 +69,7 @@ def asked(act: Act, requests: int) -> Load:
 
 def test_right_answers_are_counted() -> None:
     """None failed, none was asked twice, each was timed."""
-    tally = asked(answer, 10).tally
+    tally = asked(answer, 60).tally
     assert (tally.failed, tally.reconnects, dict(tally.problems)) == (0, 0, {})
     assert len(tally.times_ms["quiet"]) == tally.right
 
