@@ -173,6 +173,7 @@ def _quarantine(action: Action, task: Task, cache: Cache) -> Allowed:
     wanted = action.snapshot_id or _served(task).snapshot_id
     if active is None or wanted != active.snapshot_id:
         away = _kept(task, cache, wanted)
+        _refuse_last(task, away)
         return Allowed(action, replace(task, wish="quarantine"), away=away, has_work=False)
     _refuse_pinned(task)
     previous = task.known.previous
@@ -181,6 +182,17 @@ def _quarantine(action: Action, task: Task, cache: Cache) -> Allowed:
         hint = "publish a repaired snapshot first; it swaps in by itself"
         raise Refusal("no_previous_snapshot", message, hint)
     return Allowed(action, replace(task, wish="quarantine", target=previous), away=active)
+
+
+def _refuse_last(task: Task, away: Snapshot) -> None:
+    """Refuse to put away what is to be served next, where what is served is put away already."""
+    active, previous = task.known.active, task.known.previous
+    if active is None or previous is None or active.manifest_digest not in task.quarantined:
+        return
+    if away.manifest_digest == previous.manifest_digest:
+        message = f"{active.snapshot_id} is put away, too, and this is what is to replace it"
+        hint = "publish a repaired snapshot first; it swaps in by itself"
+        raise Refusal("no_previous_snapshot", message, hint)
 
 
 def _newest(task: Task, lookout: Lookout) -> str:

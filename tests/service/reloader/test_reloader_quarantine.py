@@ -55,6 +55,17 @@ def test_a_quarantine_swaps_back_and_marks_the_bad_one(one: Story) -> None:
     assert marks(one.cache, "a") == ()
 
 
+def test_what_is_to_be_served_instead_is_not_put_away_meanwhile(one: Story) -> None:
+    """The swap back fails for now, and is tried again: until then its target stays."""
+    one.main.answer = lambda _: FULL
+    assert outcome(one.act("quarantine")) == ("failed", "memory_limit", "s2", "s2")
+    refused = ("refused", "no_previous_snapshot", "s2", "s2")
+    assert outcome(one.act("quarantine", snapshot_id="s1")) == refused
+    one.main.answer = None
+    one.later(1000.0)
+    assert one.main.committed_ids == {"a": "s1"}
+
+
 def test_a_quarantine_of_what_is_not_served_keeps_it_away(one: Story) -> None:
     """It is known from a build that failed; nothing is swapped."""
     one.builder.fails["a"] = REFUSED
