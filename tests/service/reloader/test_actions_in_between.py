@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,8 @@ def test_an_action_that_names_another_snapshot_is_carried_out(one: Story) -> Non
     assert one.saved().pin == "s1"
 
 
-@pytest.mark.parametrize("kind", ["rollback", "quarantine"])
-def test_a_look_that_carries_an_action_out_first_has_done_it(one: Story, kind: Kind) -> None:
-    """What was decided is noted before the work: a look that begins then does the same."""
-    answer = one.ask(kind)
+def overtaken(one: Story) -> Callable[[], object]:
+    """Have a look do its work before an action that was allowed; return the action's own work."""
     one.reloader.turn()
     one.jobs.run()  # whether it is allowed
     one.reloader.check_all(lambda: None)
@@ -88,6 +87,14 @@ def test_a_look_that_carries_an_action_out_first_has_done_it(one: Story, kind: K
     one.jobs.waiting.clear()
     look()
     one.reloader.turn()
+    return asked
+
+
+@pytest.mark.parametrize("kind", ["rollback", "quarantine"])
+def test_a_look_that_carries_an_action_out_first_has_done_it(one: Story, kind: Kind) -> None:
+    """What was decided is noted before the work: a look that begins then does the same."""
+    answer = one.ask(kind)
+    asked = overtaken(one)
     assert one.main.committed_ids == {"a": "s1"}
     asked()
     one.settle()
@@ -100,15 +107,7 @@ def test_a_look_that_brings_what_is_to_be_pinned_leaves_the_pin(one: Story) -> N
     one.act("quarantine")
     assert one.main.committed_ids == {"a": "s1"}
     answer = one.ask("pin", snapshot_id="s2", accept=True)
-    one.reloader.turn()
-    one.jobs.run()  # whether it is allowed
-    one.reloader.check_all(lambda: None)
-    one.reloader.turn()
-    one.reloader.turn()
-    asked, look = one.jobs.waiting
-    one.jobs.waiting.clear()
-    look()
-    one.reloader.turn()
+    asked = overtaken(one)
     assert one.main.committed_ids == {"a": "s2"}
     asked()
     one.settle()
