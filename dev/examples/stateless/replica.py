@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 OFFLOADER = Path(sys.executable).with_name("offloader")
+LOOK_SECONDS = 0.02
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -51,7 +52,7 @@ class Replica:
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > began + START_SECONDS:
                 raise RuntimeError("\n".join([f"{self.name} is not ready", *self.complaints]))
-            time.sleep(0.02)
+            time.sleep(LOOK_SECONDS)
         return time.monotonic() - began
 
     def ask(self, target: str) -> Answer | None:
