@@ -79,9 +79,11 @@ class Supervisor:
         manager.kill = self._on_failed_start  # type: ignore[method-assign]
         publisher = manager.monitor_publisher
         watched = [self._watched(process) for process in manager.transient_processes]
-        watchdog = Watchdog(watched, lambda name: publisher.send(f"{name}:"), self.give_up)
+        watchdog = Watchdog(
+            watched, self._stopping, lambda name: publisher.send(f"{name}:"), self.give_up
+        )
         threading.Thread(
-            target=watchdog.run, args=(self._stopping, reap_orphans), name="watchdog", daemon=True
+            target=watchdog.run, args=(reap_orphans,), name="watchdog", daemon=True
         ).start()
         start_ready_watch(self._memory, self._stopping)
 

@@ -78,28 +78,33 @@ class Watched:
 
 
 class Watchdog:
-    """Looks after processes; `restart` asks for one by name, `give_up` ends the service."""
+    """Looks after processes; `restart` asks for one by name, `give_up` ends the service.
+
+    `stop` is set before any process is told to end, so that none of those ends is a death.
+    """
 
     def __init__(
         self,
         watched: Sequence[Watched],
+        stop: Event,
         restart: Callable[[str], None],
         give_up: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._watched = watched
+        self._stop = stop
         self._restart = restart
         self._give_up = give_up
         self._clock = clock
         self._looked_at = clock()
 
-    def run(self, stop: Event, also: Callable[[], object] = lambda: None) -> None:
-        """Wait until every awaited process showed a heartbeat, then look until `stop` is set.
+    def run(self, also: Callable[[], object] = lambda: None) -> None:
+        """Wait until every awaited process showed a heartbeat, then look until stopped.
 
         A restart asked for earlier would disarm the worker manager's own guard over the start.
         `also` is done at each look.
         """
-        while not stop.wait(LOOK_SECONDS):
+        while not self._stop.wait(LOOK_SECONDS):
             if all(one.head[Head.HEARTBEAT_NS] for one in self._watched if one.is_awaited):
                 break
             dead = [one.process.name for one in self._watched if _died_at_start(one)]
@@ -107,7 +112,7 @@ class Watchdog:
                 self._give_up(f"{dead[0]} died before every worker came up")
                 return
         self._looked_at = self._clock()
-        while not stop.wait(LOOK_SECONDS):
+        while not self._stop.wait(LOOK_SECONDS):
             self.look()
             also()
 
@@ -117,7 +122,10 @@ class Watchdog:
         passed = min(now - self._looked_at, MOST_SECONDS_A_LOOK)
         self._looked_at = now
         for one in self._watched:
-            if one.process.is_alive():
+            is_alive = one.process.is_alive()
+            if self._stop.is_set():  # asked in this order: see the class
+                return
+            if is_alive:
                 one.is_restarting = False
                 self._check_heartbeat(one, passed)
             elif not one.is_restarting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 
@@ -210,9 +210,9 @@ def test_nothing_is_restarted_before_every_awaited_process_showed_a_heartbeat(
     restarts: list[str] = []
     watched = [first.watched, second.watched, reloader.watched]
     stop = Turns()
-    watchdog = Watchdog(watched, restarts.append, pytest.fail)
+    watchdog = Watchdog(watched, stop, restarts.append, pytest.fail)
     first.show(1)
-    thread = Thread(target=watchdog.run, args=(stop,))
+    thread = Thread(target=watchdog.run)
     thread.start()
     eventually(lambda: stop.turns > 5)
     assert (restarts, reloader.noted) == ([], 0)
@@ -226,9 +226,9 @@ def test_nothing_is_restarted_before_every_awaited_process_showed_a_heartbeat(
 
 def test_a_process_that_dies_before_it_came_up_ends_the_service() -> None:
     """The worker manager would wait for it for half a minute, and then kill more than its own."""
-    scene = Scene(FakeProcess(pid=None, alive=False))
     stop = Turns()
-    thread = Thread(target=scene.watchdog.run, args=(stop,))
+    scene = Scene(FakeProcess(pid=None, alive=False), stop=stop)
+    thread = Thread(target=scene.watchdog.run)
     thread.start()
     eventually(lambda: stop.turns > 1)
     assert scene.reasons == []  # it was not started yet
@@ -241,8 +241,20 @@ def test_a_process_that_dies_before_it_came_up_ends_the_service() -> None:
 
 def test_a_watchdog_that_is_stopped_before_the_start_ends() -> None:
     """A signal during the start stops it at once."""
-    stop = Event()
-    stop.set()
     scene = Scene()
-    scene.watchdog.run(stop)
+    scene.stop.set()
+    scene.watchdog.run()
     assert scene.restarts == []
+
+
+def test_a_process_that_ends_because_the_service_stops_did_not_die(scene: Scene) -> None:
+    """A look that has begun when the stop comes takes no end for a death."""
+
+    class EndsByTheStop(FakeProcess):
+        def is_alive(self) -> bool:
+            scene.stop.set()
+            return False
+
+    scene.watched.process = EndsByTheStop()
+    scene.pass_by(LOOK_SECONDS)
+    assert (scene.noted, scene.restarts, scene.reasons) == (0, [], [])

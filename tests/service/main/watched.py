@@ -41,12 +41,13 @@ class Scene:
     restarts: list[float] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     noted: int = 0
+    stop: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
         self.head = memoryview(bytearray(64)).cast("Q")
         self.watched = Watched(self.process, self.head, self._note, WEDGED_SECONDS)
         self.watchdog = Watchdog(
-            [self.watched], self._restart, self.reasons.append, lambda: self.now
+            [self.watched], self.stop, self._restart, self.reasons.append, lambda: self.now
         )
 
     def _note(self) -> None:
