@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from offloader.service import log
 from offloader.service.log_output import LineOutput
@@ -16,7 +17,14 @@ from tests.docs.markdown import ROOT
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that."""
+    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that.
+
+    Property tests take what they take: how fast they run is the machine's, and no rule of theirs.
+    """
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
