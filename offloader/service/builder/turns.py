@@ -49,6 +49,8 @@ class Turns:
         try:
             yield pass_on
         finally:
-            pass_on()
-            if not self._waiting:
+            with self._changed:  # at once, else who is let in here would count as nobody
+                pass_on()
+                is_quiet = not self._waiting and not self._is_taken
+            if is_quiet:
                 self.on_quiet()
