@@ -51,23 +51,24 @@ class SegmentStatus:
 
     def note_answered(self) -> None:
         """The store answered a read as it should."""
-        was_ok, self._is_ok, self._rests_until = self._is_ok, True, 0.0
+        with self._lock:
+            was_ok, self._is_ok, self._rests_until = self._is_ok, True, 0.0
         if not was_ok:
             log.event("segment_store_back", location=self._location)
 
     def note_failed(self, error: OffloaderError) -> None:
         """The store did not answer a read; builds go on without it for a while."""
         self._remember(error)
-        self._rests_until = self._clock() + REST_SECONDS
-        was_ok, self._is_ok = self._is_ok, False
+        rests_until = self._clock() + REST_SECONDS
+        with self._lock:
+            was_ok, self._is_ok, self._rests_until = self._is_ok, False, rests_until
         if was_ok:
             log.warning("segment_store_failed", location=self._location, **_shown(error))
 
     def note_not_fetched(self, ref: PartRef, error: OffloaderError) -> None:
         """The cache has no place for a part; the store is not to blame."""
-        is_news = self._error is None or self._error["code"] != error.code
-        self._remember(error)
-        if is_news:
+        before = self._remember(error)
+        if before is None or before["code"] != error.code:
             log.warning("segment_not_fetched", dataset=ref.dataset, **_shown(error))
 
     def note_corrupt(self, ref: PartRef, error: OffloaderError) -> None:
@@ -83,7 +84,8 @@ class SegmentStatus:
     def note_not_writable(self, error: OffloaderError) -> None:
         """The store takes no parts; what is there is read all the same."""
         self._remember(error)
-        was_writable, self._is_writable = self._is_writable, False
+        with self._lock:
+            was_writable, self._is_writable = self._is_writable, False
         if was_writable:
             log.warning("segment_store_not_writable", location=self._location, **_shown(error))
 
@@ -113,8 +115,12 @@ class SegmentStatus:
                 "last_error": self._error,
             }
 
-    def _remember(self, error: OffloaderError) -> None:
-        self._error = {**_shown(error), "at": self._clock()}
+    def _remember(self, error: OffloaderError) -> dict[str, Any] | None:
+        """Keep an error as the last one; return the one before. Several threads fail at once."""
+        told = {**_shown(error), "at": self._clock()}
+        with self._lock:
+            before, self._error = self._error, told
+        return before
 
 
 def _shown(error: OffloaderError) -> dict[str, str]:
