@@ -15,6 +15,12 @@ from offloader.service.log_output import LineOutput
 from tests.container.engine import IMAGE, NO_ENGINE, Engine, find_engine
 from tests.docs.markdown import ROOT
 
+# How long an example takes is the machine's affair.
+settings.register_profile(
+    "any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any_machine")
+
 
 def pytest_configure() -> None:
     """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that.

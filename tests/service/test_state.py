@@ -81,7 +81,9 @@ _saved = st.builds(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(saved=_saved)
 def test_any_state_makes_the_round_trip(path: Path, saved: Saved) -> None:
