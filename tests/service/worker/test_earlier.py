@@ -13,6 +13,7 @@ import pytest
 
 from offloader.query.plan import Plan
 from offloader.service.generation_document import Document
+from offloader.service.main import generations as generations_module
 from offloader.service.main.attach_server import AttachServer
 from offloader.service.main.generations import Generations
 from offloader.service.worker.attachment import Attachment
@@ -126,9 +127,15 @@ def test_a_worker_that_comes_later_holds_the_same(
 
 
 def test_what_makes_room_is_let_go_of_before_main_loads(
-    made: Loaded, entries: Entries, control: ControlBlock, let_in: None
+    made: Loaded,
+    entries: Entries,
+    control: ControlBlock,
+    let_in: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing maps it when main looks for room, and cursors on it are gone on every worker."""
+    monkeypatch.setattr(generations_module, "FORGET_SECONDS", LONG_SECONDS)
+    gc.collect()
     sizes = [made.size_bytes("alpha", entry) for entry in entries]
     parts = len(entries[0]["parts"])
     seen: list[int] = []
