@@ -109,9 +109,9 @@ def test_a_lease_on_a_full_disk_leaves_nothing(
         with pytest.raises(SourceUnavailable, match="disk_full"):
             lease(cache, "usage", [], [])
     assert list(cache.leases.iterdir()) == []
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     lease(cache, "usage", [], []).release()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_lease_that_cannot_be_read_needs_something_unknown(cache: Cache) -> None:
