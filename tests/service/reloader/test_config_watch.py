@@ -43,7 +43,9 @@ class Watch:
         self.watch._interval_seconds = 0.0
 
     def write(self, **changes: object) -> None:
-        write_yaml(self.root / "datasets" / "a.yml", dataset_document("a", **changes))
+        aside = self.root.with_name("aside.yml")  # a thread that looks must see no half of it
+        write_yaml(aside, dataset_document("a", **changes))
+        aside.replace(self.root / "datasets" / "a.yml")
 
 
 @pytest.fixture
