@@ -104,6 +104,7 @@ def test_a_long_build_delays_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyP
     try:
         story.turn_until(lambda: story.datasets()["d7"]["attempt"])
         assert story.datasets()["d7"]["attempt"]["code"] == "manifest_missing"
+        story.turn_until(lambda: count(story, "is_building"))
         story.turn_until(lambda: count(story, "is_building") + count(story, "is_queued") == 7)
         assert count(story, "is_building") == 1
     finally:
