@@ -16,13 +16,14 @@ from offloader.service.collect import collect
 from offloader.service.instance import read_state, state_paths
 from tests.service.volume_user import AHEAD_SECONDS, DATASET
 from tests.service.volumes import names, prepared
+from tests.service_process import wait_until
 
 ROUNDS = 60
 SECONDS = 60.0
 
 
 def started(cache: Cache, seed: int, rounds: int) -> subprocess.Popen[bytes]:
-    """Start a process that uses the volume, and wait until it has its slot."""
+    """Start a process that uses the volume."""
     words = [sys.executable, "-m", "tests.service.volume_user"]
     return subprocess.Popen(
         [*words, str(cache.root), str(seed), str(rounds)],
@@ -37,12 +38,15 @@ def test_two_processes_that_build_and_collect_at_once_lose_nothing(
 ) -> None:
     """What either holds is there and sound, also of one that was killed in the middle."""
     cache = prepared(tmp_path / "cache")
-    first, second = started(cache, seed, ROUNDS), started(cache, seed + 100, 10**9)
-    with first, second:
+    with started(cache, seed + 100, 10**9) as second:
         try:
-            out, _ = first.communicate(timeout=SECONDS)
+            wait_until(lambda: state_paths(cache), SECONDS, lambda: second.poll())
+            with started(cache, seed, ROUNDS) as first:
+                try:
+                    out, _ = first.communicate(timeout=SECONDS)
+                finally:
+                    first.kill()
         finally:
-            first.kill()
             second.kill()
         other, _ = second.communicate()
     number, report = out.splitlines()
