@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> UsageProject:
     return usage_project(tmp_path / "project", rows=10)
 
 
-def _look(project: UsageProject, access: Access | None = None, seconds: float = 20.0) -> Look:
+def _look(project: UsageProject, access: Access | None = None, seconds: float = 60.0) -> Look:
     catalog, documents = load_catalog(project.root)
     opened = Project(project.root, documents, catalog)
     return look_at_sources(opened, access or Access(), lambda: NOW, seconds)["usage"]
