@@ -53,7 +53,7 @@ def wait() -> Iterator[Callable[..., str]]:
             answer = pool.submit(generations.await_workers, number, LONG_SECONDS)
             for step in steps:
                 step()
-            return answer.result(timeout=10)
+            return answer.result(timeout=LONG_SECONDS / 2)
 
         yield wait_and
 

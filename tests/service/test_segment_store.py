@@ -91,7 +91,7 @@ def test_two_replicas_upload_at_once(shelf: Shelf, first: Replica, other: Replic
 
     def meet(method: str, _: str) -> None:
         if method == "write":
-            together.wait(10)
+            together.wait(60)
 
     def share(replica: Replica) -> None:
         replica.between.on_call = meet
@@ -101,7 +101,7 @@ def test_two_replicas_upload_at_once(shelf: Shelf, first: Replica, other: Replic
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert len(shelf.names()) == 2 * len(entry["parts"])
     for replica in (first, other):
         assert set(replica.counted()) <= {"uploaded", "present"}

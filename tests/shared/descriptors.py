@@ -18,7 +18,7 @@ def open_descriptors() -> set[str]:
     return {entry.name for entry in list(Path("/proc/self/fd").iterdir()) if entry.is_symlink()}
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Poll until a condition holds; fail after a deadline."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 def run(*arguments: str) -> str:
     """Run Python as a child of this process and return what it prints."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
