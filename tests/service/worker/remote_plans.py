@@ -23,10 +23,12 @@ from offloader.sources.scan_bounds import ScanLimits
 from offloader.stores.access import Access
 from offloader.stores.open import Stores
 
+THREADS = 2
+
 
 def reading(stores: Stores | None = None, **limits: float) -> Reading:
     """Return what reads files of a folder, or of other stores."""
-    scanner = Scanner(stores or Stores(Access()), Footers(1 << 20), ThreadPoolExecutor(2))
+    scanner = Scanner(stores or Stores(Access()), Footers(1 << 20), ThreadPoolExecutor(THREADS))
     return Reading(scanner, ScanLimits(**limits))  # type: ignore[arg-type]
 
 
