@@ -115,7 +115,8 @@ def test_a_damaged_part_is_refused_and_the_served_one_goes_on(
         generations.prepare(made.document(alpha=entries[1]))
     assert caught.value.part_id == entries[1]["parts"][-1]
     assert control[Word.SHARED_BYTES] == made.size_bytes("alpha", entries[0])
-    assert (control.generation(), worker.messages(), open_descriptors()) == (1, [], before)
+    assert (control.generation(), worker.messages()) == (1, [])
+    assert open_descriptors() <= before
     assert serve(generations, made, entries[1]) == 2
 
 
