@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import replace
 from types import CodeType, FrameType
@@ -26,6 +27,7 @@ def steps(request: Request, *, endpoints: frozenset[str] = KEY.endpoints) -> lis
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # it would run lines of its own, such as those of finalizers
     sys.settrace(trace)
     try:
         begin(made, request, WATERMARK)
@@ -33,6 +35,7 @@ def steps(request: Request, *, endpoints: frozenset[str] = KEY.endpoints) -> lis
         return found
     finally:
         sys.settrace(before)
+        gc.enable()
     raise AssertionError("it was not refused")
 
 
