@@ -17,20 +17,16 @@ from tests.docs.markdown import ROOT
 
 # How long an example takes is the machine's affair.
 settings.register_profile(
-    "any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "any_machine",
+    parent=settings.default,  # Hypothesis has another one for CI
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any_machine")
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that.
-
-    Property tests take what they take: how fast they run is the machine's, and no rule of theirs.
-    """
-    settings.register_profile(
-        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
-    settings.load_profile("untimed")
+    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

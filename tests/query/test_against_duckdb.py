@@ -49,7 +49,7 @@ def test_answers_equal_duckdbs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "WORTH_SELECTING_ROWS", 8)
     monkeypatch.setattr(quick, "WHOLE_BYTES", 100)
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=EXAMPLES)
     @given(scenarios(REQUESTS_PER_EXAMPLE))
     def compare(scenario: Scenario) -> None:
         endpoint, plans = _compile(scenario.case, oracle)

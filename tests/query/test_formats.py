@@ -47,7 +47,7 @@ def test_formats_agree_with_json(tmp_path: Path) -> None:
     path = tmp_path / "body.csv"
     compared, reader = set(), duckdb.connect(config={"threads": 1})
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=EXAMPLES)
     @given(scenarios(REQUESTS_PER_EXAMPLE))
     def compare(scenario: Scenario) -> None:
         plan = compile_case(scenario.case)

@@ -20,7 +20,7 @@ from tests.segment.tables import build
 from tests.segment.test_path_choice import documents_of
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenarios(4))
 def test_answers_are_the_same_whatever_paths_there_are(scenario: Scenario) -> None:
     """Every body equals the scan's, whether the budget keeps all paths, one, or none."""
@@ -31,7 +31,7 @@ def test_answers_are_the_same_whatever_paths_there_are(scenario: Scenario) -> No
         assert [one.body(query, request.tenant) for one in by_path] == [expected] * 2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenarios(4))
 def test_what_a_request_asks_by_value_is_looked_up(scenario: Scenario) -> None:
     """Unless the contract is beyond the ways that are looked at, no equality is left to check."""

@@ -140,7 +140,7 @@ def test_a_source_that_fails_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(source=tables())
 def test_duplicates_equal_a_scan(source: Table) -> None:
     """A row repeats a key when an earlier row has the same values and none of them is null."""

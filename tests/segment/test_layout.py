@@ -95,7 +95,7 @@ def test_a_flipped_bit_is_found_in_header_and_descriptor(parts: dict[str, bytes]
             verify(_flipped(part, byte))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.integers(0, 2**20), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found_anywhere(small_part: bytes, place: int, bit: int) -> None:
     """There is no bit of a part whose change goes unnoticed."""

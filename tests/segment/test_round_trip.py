@@ -40,7 +40,7 @@ def _path_ordinals(segment: Segment) -> list[int]:
     return ordinals[rows] if isinstance(rows, slice) else [ordinals[row] for row in rows]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(source=tables(), cuts=cuts, encoded=st.booleans(), small=st.booleans())
 def test_every_row_comes_back_in_base_order(
     source: Table, cuts: list[int], encoded: bool, small: bool
@@ -57,7 +57,7 @@ def test_every_row_comes_back_in_base_order(
     assert (segment.ordinal is None) == (order == sorted(order))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(drawn=tables_with_path(), cuts=cuts, small=st.booleans())
 def test_a_path_orders_rows_by_its_columns(
     drawn: tuple[Table, tuple[str, ...]], cuts: list[int], small: bool
@@ -71,7 +71,7 @@ def test_a_path_orders_rows_by_its_columns(
     assert _path_ordinals(segment) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(drawn=tables_with_path(), choices=st.data())
 def test_find_equals_a_scan(drawn: tuple[Table, tuple[str, ...]], choices: st.DataObject) -> None:
     """For any prefix and any range behind it, `find` returns exactly the matching positions."""

@@ -22,7 +22,7 @@ def _written(contract: str, values: list[Value]) -> list[str]:
     return [row.removeprefix('{"a_out":').removesuffix("}") for row in rows]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     numbers=st.lists(
         st.one_of(

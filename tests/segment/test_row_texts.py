@@ -32,7 +32,7 @@ from tests.segment.tables import (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(drawn=tables_with_path(), small=st.booleans(), choices=st.data())
 def test_row_texts_are_what_the_encoder_gives(
     drawn: tuple[Table, tuple[str, ...]], small: bool, choices: st.DataObject

@@ -121,7 +121,7 @@ def _as(caller: str) -> set[str]:
     return {caller, EVERYBODY}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(case=cases())
 def test_nobody_sees_more_than_before_or_afterwards(case: Case) -> None:
     """Every caller of every endpoint, for the rows of its tenant or for all."""
@@ -132,7 +132,7 @@ def test_nobody_sees_more_than_before_or_afterwards(case: Case) -> None:
         assert before or after, (name, caller, rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=cases())
 def test_rows_of_tenants_need_a_key_of_a_tenant(case: Case) -> None:
     """Nobody without one sees them, and a key that the new config takes away opens nothing.
@@ -148,7 +148,7 @@ def test_rows_of_tenants_need_a_key_of_a_tenant(case: Case) -> None:
         assert not new.auth_required or name in granted[caller]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=cases())
 def test_what_is_held_is_whole_and_all_else_is_new(case: Case) -> None:
     """A held dataset has its old document and its old endpoints, any other the new ones."""
@@ -167,7 +167,7 @@ def test_what_is_held_is_whole_and_all_else_is_new(case: Case) -> None:
             assert found == {**new, "endpoints": left}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(desired=projects(), served=projects())
 def test_with_everything_flipped_the_new_config_is_served(
     desired: Documents, served: Documents

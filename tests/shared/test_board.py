@@ -96,7 +96,7 @@ def test_a_spoilt_current_word_does_not_stop_the_writer() -> None:
     assert board.read() == b"again"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=60)), max_size=8))
 def test_after_any_writes_and_killed_writes_the_last_whole_one_is_read(
     steps: list[tuple[bytes, bytes]],

@@ -143,7 +143,7 @@ _requests = st.tuples(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(_requests, max_size=30))
 def test_any_requests_are_counted_as_a_plain_count_does(
     requests: list[tuple[int, int, int, int, int, str]],

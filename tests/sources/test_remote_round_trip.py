@@ -41,7 +41,7 @@ def _document(folder: Path, samples: list[Sample], cut: int) -> Mapping[str, Any
     return document
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(samples=tables((*FLAT, nested)), cut=st.integers(0, 3), spool_bytes=st.integers(0, 5000))
 def test_the_bytes_of_a_segment_do_not_tell_where_it_came_from(
     gcs: GcsEmulator, s3: S3Emulator, samples: list[Sample], cut: int, spool_bytes: int

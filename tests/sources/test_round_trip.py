@@ -30,14 +30,14 @@ def _read(samples: list[Sample], file_format: FileFormat) -> list[list[Any]]:
     return [[row[name] for row in rows] for name in names]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tables(FLAT))
 def test_parquet_is_read_as_written(samples: list[Sample]) -> None:
     """Every type of the contract survives Parquet, nulls and empty files included."""
     assert _read(samples, "parquet") == [sample.expected for sample in samples]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tables(FLAT))
 def test_csv_is_read_as_written(samples: list[Sample]) -> None:
     """Every type of the contract survives CSV: `,` `"` and line breaks in text, nulls, no rows."""
@@ -46,7 +46,7 @@ def test_csv_is_read_as_written(samples: list[Sample]) -> None:
         assert _read(written, "csv") == [sample.expected for sample in written]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tables((nested,)))
 def test_nested_columns_become_the_same_json(samples: list[Sample]) -> None:
     """Structs, lists and maps become JSON text with the same values, keys in order."""

@@ -199,7 +199,6 @@ class Life(RuleBasedStateMachine):
 Life.TestCase.settings = settings(
     max_examples=40,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestLife = Life.TestCase

@@ -31,7 +31,7 @@ def test_a_scan_gives_the_same_body() -> None:
     """Values, order, pages, cursors: byte for byte, however the files are written."""
     by, seen = reading(), Counter[str]()
 
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=EXAMPLES)
     @given(scenarios(REQUESTS_PER_EXAMPLE))
     def compare(scenario: Scenario) -> None:
         with tempfile.TemporaryDirectory() as folder:
