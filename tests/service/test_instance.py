@@ -87,7 +87,7 @@ def test_a_killed_instance_frees_its_slot_though_a_child_lives(cache: Cache) -> 
         number, child = map(int, main.stdout.readline().split())
         assert (number, occupied(cache)) == (0, (0,))
         os.kill(main.pid, signal.SIGKILL)
-        main.wait(timeout=10)
+        main.wait(timeout=30)
         try:
             os.kill(child, 0)  # it lives
             assert occupied(cache) == ()

@@ -62,7 +62,7 @@ def test_a_late_worker_is_killed_when_half_of_them_attached(
         number = generations.prepare(made.document(alpha=entries[0]))
         good.attach(number)
         assert generations.await_workers(number, SHORT_SECONDS) == ""
-        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert child.wait(timeout=30) == -signal.SIGKILL
 
 
 def test_a_late_worker_that_ended_meanwhile_does_no_harm(
@@ -161,7 +161,7 @@ def test_commit_waits_for_who_joined_since_the_others_attached(
         committing = pool.submit(generations.commit, number, LONG_SECONDS)
         assert control.generation() == 1
         late.attach(number)
-        committing.result(timeout=10)
+        committing.result(timeout=30)
     assert control.generation() == 2
 
 
@@ -175,4 +175,4 @@ def test_who_joined_and_cannot_attach_is_killed_at_the_commit(
         late.fail(number, "ValueError: no")
         generations.commit(number, LONG_SECONDS)
         assert control.generation() == 1
-        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert child.wait(timeout=30) == -signal.SIGKILL

@@ -176,7 +176,7 @@ def test_a_worker_that_joins_gets_more_than_its_socket_takes_at_once(
                 theirs.close()
             else:
                 read_until(theirs, "generation")
-            peer = joining.result(timeout=10)
+            peer = joining.result(timeout=30)
             assert peer.told == (set() if is_dying else {1, 2})
             generations.leave(peer)
             generations.abort(generations._last_number)
@@ -211,7 +211,7 @@ def test_a_worker_that_never_reads_is_killed_at_its_deadline(
         assert good.offered() == [number]
         good.attach(number)
         assert generations.await_workers(number, SHORT_SECONDS) == ""
-        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert child.wait(timeout=30) == -signal.SIGKILL
 
 
 def test_a_worker_that_is_gone_is_passed_over(

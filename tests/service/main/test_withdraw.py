@@ -12,14 +12,14 @@ from offloader.service.main.generations import Generations
 from offloader.shared.control import ControlBlock, Word
 from tests.service.fake_worker import FakeWorker
 from tests.service.loaded import Loaded
-from tests.service.swapping import SHORT_SECONDS, Entries, serve
+from tests.service.swapping import LONG_SECONDS, SHORT_SECONDS, Entries, serve
 from tests.shared.descriptors import eventually
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No machine is so busy that main gives up on a worker by itself."""
-    monkeypatch.setattr(generations_module, "FORGET_SECONDS", 20.0)
+    monkeypatch.setattr(generations_module, "FORGET_SECONDS", LONG_SECONDS)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_main_waits_until_every_worker_has_let_go(
         assert not preparing.done()
         assert entries[0]["parts"][0] in crowded._store
         forget(workers[1])
-        assert preparing.result(timeout=10) == 3
+        assert preparing.result(timeout=30) == 3
     assert entries[0]["parts"][0] not in crowded._store
     assert control[Word.SHARED_BYTES] == sizes[1] + sizes[2]
     assert [worker.peer.is_slow for worker in workers] == [False, False]
@@ -72,7 +72,7 @@ def test_a_worker_that_does_not_let_go_is_waited_for_once(
     monkeypatch.setattr(generations_module, "FORGET_SECONDS", 0.01)
     crowded.commit(crowded.prepare(keeping(made, entries[2], entries[1])), SHORT_SECONDS)
     assert worker.peer.is_slow
-    monkeypatch.setattr(generations_module, "FORGET_SECONDS", 20.0)
+    monkeypatch.setattr(generations_module, "FORGET_SECONDS", LONG_SECONDS)
     assert crowded.prepare(keeping(made, entries[3], entries[2])) == 4
     forget(worker)
     assert (worker.peer.is_slow, worker.peer.leaving) == (False, set())
@@ -87,7 +87,7 @@ def test_a_worker_that_ends_is_not_waited_for(
         preparing = pool.submit(crowded.prepare, keeping(made, entries[2], entries[1]))
         eventually(lambda: bool(worker.peer.leaving))
         worker.end()
-        assert preparing.result(timeout=10) == 3
+        assert preparing.result(timeout=30) == 3
 
 
 def test_a_worker_that_joins_is_not_sent_what_is_being_dropped(
@@ -103,4 +103,4 @@ def test_a_worker_that_joins_is_not_sent_what_is_being_dropped(
         assert set(entries[0]["parts"]).isdisjoint(sent)
         assert set(entries[1]["parts"]) <= set(sent)
         forget(worker)
-        preparing.result(timeout=10)
+        preparing.result(timeout=30)

@@ -46,7 +46,7 @@ def test_memory_that_a_long_request_maps_is_counted_until_it_is_done(
         assert mapped_parts() == 2 * 3 * parts
         assert body(worker.generation())["snapshot"] == "s2"
         done.set()
-        assert answer.result(timeout=10) == {"snapshot": "s0", "data": ROWS}
+        assert answer.result(timeout=30) == {"snapshot": "s0", "data": ROWS}
     held = worker._generations[1]
     worker.release(held)
     del held
