@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -31,12 +32,46 @@ _MARK = "TESTED_SERVICE"
 
 
 @dataclass(slots=True, eq=False)
+class Log:
+    """Lines out of a pipe. Who reads finds all that was written before, as in a file."""
+
+    pipe: int = -1
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    is_whole: bool = False
+    _begun: bytes = b""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self) -> None:
+        """Take what is in the pipe now."""
+        with self._lock, suppress(BlockingIOError):
+            while not self.is_whole:
+                taken = os.read(self.pipe, 65536)
+                *lines, self._begun = (self._begun + taken).split(b"\n")
+                if not taken:
+                    self.is_whole, lines = True, [self._begun] if self._begun else []
+                self.lines += [_read_line(line) for line in lines]
+
+    def follow(self) -> None:
+        """Read until nobody can write any more, so that the pipe never fills up."""
+        while not self.is_whole:
+            select.select([self.pipe], [], [])
+            self.read()
+        os.close(self.pipe)
+
+
+@dataclass(slots=True, eq=False)
 class Running:
-    """One `offloader serve`; `lines` are its log lines so far, text that is no JSON as `text`."""
+    """One `offloader serve` and what it has logged."""
 
     process: subprocess.Popen[bytes]
     mark: str
-    lines: list[dict[str, Any]] = field(default_factory=list)
+    log: Log
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The log lines written until now, text that is no JSON as `text`."""
+        self.log.read()
+        return self.log.lines
 
     @property
     def api_url(self) -> str:
@@ -219,25 +254,27 @@ def marked(mark: str) -> list[int]:
 
 def _start(project: Path, cache: Path, environ: Mapping[str, str], under: Sequence[str]) -> Running:
     mark = token_hex(8)
-    process = subprocess.Popen(
-        [*under, OFFLOADER, "serve"],
-        env={**environment(project, cache, environ), _MARK: mark},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    service = Running(process, mark)
-    threading.Thread(target=_read_lines, args=(service,), daemon=True).start()
-    return service
+    pipe, stderr = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [*under, OFFLOADER, "serve"],
+            env={**environment(project, cache, environ), _MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    finally:
+        os.close(stderr)
+    os.set_blocking(pipe, False)
+    log = Log(pipe)
+    threading.Thread(target=log.follow, daemon=True).start()
+    return Running(process, mark, log)
 
 
-def _read_lines(service: Running) -> None:
-    assert service.process.stderr is not None
-    with service.process.stderr as stream:
-        for raw in stream:
-            text = raw.decode(errors="replace").rstrip("\n")
-            service.lines.append(json.loads(text) if text.startswith("{") else {"text": text})
+def _read_line(raw: bytes) -> dict[str, Any]:
+    text = raw.decode(errors="replace")
+    return json.loads(text) if text.startswith("{") else {"text": text}
 
 
 def _read(path: str) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.docs.runbook import Incident, incident
 from tests.projects import UsageProject, publish, usage_project, usage_table
-from tests.service_process import Running, refused, running
+from tests.service_process import Log, Running, refused, running
 from tests.web.test_recovery import flip, parts
 
 SMALL, LARGE = 300, 20_000
@@ -37,7 +37,8 @@ def test_does_not_start(project: UsageProject, tmp_path: Path) -> None:
     with incident("Does not start", tmp_path, environ) as here:
         endpoint.write_text(right.replace("dataset: usage", "dataset: usages"))
         code, lines = refused(project.root, tmp_path / "cache")
-        ended = Running(subprocess.Popen(["true"]), "", [{"text": line} for line in lines])
+        log = Log(lines=[{"text": line} for line in lines], is_whole=True)
+        ended = Running(subprocess.Popen(["true"]), "", log)
         ended.process.wait()
         here.service = ended
         here.see(exit_code=code)
