@@ -26,9 +26,15 @@ settings.load_profile("any_machine")
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that."""
+    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that.
+
+    What Hypothesis makes up is not timed: it says of a machine that is busy that a test is slow.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("untimed", untimed)
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
