@@ -67,9 +67,9 @@ def test_a_wrong_list_is_found_out_at_once(catalog: Catalog) -> None:
     """An alias that looks as any other value does not double the work with each item."""
     param = Param("p", "string", aliases={"none": "n", "x" * 300: "long"})
     pattern = re.compile(str(param_schema(_endpoint(catalog, "in"), param)["pattern"]))
-    began = time.monotonic()
+    began = time.thread_time()
     assert not pattern.search(",".join(["none"] * 101))
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
     assert pattern.search(",".join(["none", "x" * 300, "y" * 256]))
     assert not pattern.search("y" * 257)
 

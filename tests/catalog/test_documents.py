@@ -234,6 +234,6 @@ def test_parsing_is_quick() -> None:
     for number in range(65):
         copied = deepcopy(documents["endpoints"][SUMMARY])
         documents["endpoints"][f"endpoints/e{number}.yml"] = {**copied, "name": f"e{number}"}
-    started = time.perf_counter()
+    started = time.thread_time()
     assert len(parse_documents(documents).endpoints) == 67
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2

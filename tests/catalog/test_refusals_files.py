@@ -197,9 +197,9 @@ def test_many_dangling_grants_are_reported_quickly() -> None:
         key = {"id": f"k{number}", "hash": f"{number:064x}", "endpoints": [f"gone_{number}"]}
         documents["keys"]["keys"].append(key)
     del documents["keys"]["keys"][:4]
-    started = time.perf_counter()
+    started = time.thread_time()
     assert len(found_in(documents)) == 1001
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_problems_are_bounded() -> None:
