@@ -25,8 +25,8 @@ from typing import Any
 from tests.http_replies import Reply, ask
 
 ADMIN_TOKEN = "test-admin-token"
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+START_SECONDS = 60.0
+STOP_SECONDS = 40.0
 OFFLOADER = str(Path(sys.executable).with_name("offloader"))
 _MARK = "TESTED_SERVICE"
 
@@ -193,7 +193,7 @@ def running(
         yield service
         if service.process.poll() is None:
             assert service.end() == 0, service.lines
-        service.wait(lambda: not service.leftovers(), 5.0)
+        service.wait(lambda: not service.leftovers(), STOP_SECONDS)
     finally:
         for pid in marked(service.mark):
             with suppress(ProcessLookupError):

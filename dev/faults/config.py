@@ -21,7 +21,7 @@ from tests.projects import key_document, write_yaml
 from tests.service_process import Running, running
 
 BOUND_SECONDS = 1.0
-_GIVE_UP_SECONDS = 20.0
+_GIVE_UP_SECONDS = 60.0
 _POLL_SECONDS = 0.005
 _NAME = "config change during a build"
 

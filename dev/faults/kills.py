@@ -29,8 +29,8 @@ BUILDER = "offloader.service.builder.process"
 ROWS = 2000
 # What dies right after its start is kept waiting, and ends the service in the end: as it should.
 _PACE_SECONDS = 2.0
-_GIVE_UP_SECONDS = 30.0
-_SETTLE_SECONDS = 15.0
+_GIVE_UP_SECONDS = 60.0
+_SETTLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-PATIENCE_MS = 10_000.0
+PATIENCE_MS = 60_000.0
 DESKTOP, PHONE = (1280, 900), (360, 780)
 
 

@@ -26,7 +26,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 def dialog_says(page: Page, text: str) -> None:
     """Wait for the outcome of an action."""
-    expect(page.locator("#act-result")).to_contain_text(text, timeout=30_000)
+    expect(page.locator("#act-result")).to_contain_text(text, timeout=60_000)
 
 
 def test_actions_of_the_page_really_swap(browser: Browser, instance: Instance) -> None:
