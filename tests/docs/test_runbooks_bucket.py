@@ -8,6 +8,7 @@ import pytest
 
 from tests.docs.runbook import incident
 from tests.web.bucket_site import BUCKET, PREFIX, bucket_site
+from tests.web.metric_values import value
 
 SYNC = {"config_sync_interval": "1"}
 
@@ -32,5 +33,6 @@ def test_config_bucket_unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 emulator.make_bucket(BUCKET)
                 emulator.put_folder(BUCKET, PREFIX, site.project.root)
                 service = here.service
-                service.wait(lambda: "config_reachable" in str(service.lines))
+                service.wait(lambda: value(service, "offloader_config_sync_ok") == 1)
+                assert service.events("config_reachable")
                 assert here.do("curl") == "offloader_config_sync_ok 1.0\n"

@@ -78,6 +78,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     before = datetime.now(UTC) - timedelta(days=1)
     publish(project, usage_table(ROWS), "s0001", watermark=text_of(before))
     with running(project.root, folder / "cache", config_sync_interval="1") as service:
+        service.wait(service.is_complete)  # else doctor misses a worker
         yield Served(service, project, before)
 
 
@@ -119,7 +120,8 @@ def test_source_unreachable(served: Served, tmp_path: Path) -> None:
         assert "data" not in here.do("ls -l").split()
         source.with_name("away").rename(source)
         assert here.do("offloader snapshot refresh").startswith("unchanged: ")
-    assert served.dataset()["source_reachable"] is True
+    # A look that began before may end after it.
+    served.service.wait(lambda: served.dataset()["source_reachable"] is True)
 
 
 def test_bad_manifest(served: Served, tmp_path: Path) -> None:
@@ -148,9 +150,8 @@ def test_stale(served: Served, tmp_path: Path) -> None:
         assert "the newest snapshot is served already" in here.do("offloader snapshot refresh")
         assert here.run("offloader snapshot pin usage").code == 0
         fresh = served.publish(age_seconds=60)
-        assert here.run("offloader snapshot refresh usage").output == (
-            "unchanged: the dataset stays on its pinned snapshot\n"
-        )
+        told = here.run("offloader snapshot refresh usage").output  # then progress, when it is slow
+        assert told.startswith("unchanged: the dataset stays on its pinned snapshot\n")
         assert fresh in here.do("offloader snapshot unpin")
     assert served.dataset()["freshness"]["stale"] is False
 
@@ -185,7 +186,7 @@ def test_auth(served: Served, tmp_path: Path) -> None:
     with follow("Auth", served, tmp_path) as here:
         write_yaml(keys_path, keys)
         key = served.project.authorization("tenant_0")
-        served.service.wait(lambda: served.service.ask(TARGET, key).status == 401, 5.0)
+        served.service.wait(lambda: served.service.ask(TARGET, key).status == 401)
         here.see()
         assert here.do("curl") == "401\n"
         found = here.do("grep")
@@ -194,10 +195,10 @@ def test_auth(served: Served, tmp_path: Path) -> None:
         keys["keys"][0]["status"] = "active"
         write_yaml(keys_path, keys)
         assert here.do("offloader validate").endswith(": valid (1 dataset, 2 endpoints, 3 keys)\n")
-        served.service.wait(lambda: served.service.ask(TARGET, key).status == 200, 5.0)
+        served.service.wait(lambda: served.service.ask(TARGET, key).status == 200)
         assert '"config_applied"' in here.do("grep")
     served.service.process.send_signal(signal.SIGHUP)
-    served.service.wait(lambda: served.service.events("checking_everything"), 5.0)
+    served.service.wait(lambda: served.service.events("checking_everything"))
 
 
 def test_rollback_to_previous_snapshot(served: Served, tmp_path: Path) -> None:
@@ -209,7 +210,7 @@ def test_rollback_to_previous_snapshot(served: Served, tmp_path: Path) -> None:
         assert f" {bad} " in here.do("offloader snapshot status")
         assert f"({bad} -> {good}" in here.do("offloader snapshot rollback")
         assert here.do("curl").split() == ["Offloader-Snapshot-Id:", good]
-        assert here.do("offloader snapshot pin") == f"done: pinned to {good}\n"
+        assert here.do("offloader snapshot pin").startswith(f"done: pinned to {good}\n")
         worse = served.publish()
         assert here.run("offloader snapshot refresh usage").output.startswith("unchanged: ")
         assert f"({good} -> {worse}" in here.do("offloader snapshot unpin")
@@ -232,7 +233,7 @@ def test_rollback_to_previous_image(served: Served, tmp_path: Path) -> None:
         here.do("export CONTAINER=")
         here.leave_out("docker inspect")  # tests/docs/test_runbooks_image.py runs it
         assert here.do("curl") == '{"ready": true, "reasons": []}\n'
-        assert here.do("offloader snapshot pin") == f"done: pinned to {newest}\n"
+        assert here.do("offloader snapshot pin").startswith(f"done: pinned to {newest}\n")
     assert served.dataset()["pinned"] == {"snapshot_id": newest, "by": "operator"}
     assert here.run("offloader snapshot unpin usage").code == 0
 
