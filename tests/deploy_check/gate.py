@@ -17,7 +17,7 @@ from tests.service_process import ADMIN_TOKEN
 SCRIPT = ROOT / "dev" / "scripts" / "deploy-check.sh"
 PARTS = SCRIPT.with_suffix("")
 LINE = re.compile(r"(ok   |FAIL |skip |wait ) ([a-z]+) ([a-z_]+): (.+)")
-_SECONDS = 60.0
+_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

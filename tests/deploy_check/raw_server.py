@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Behaviour = Callable[[socket.socket, threading.Event], None]
+HANG_SECONDS = 180.0
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +77,7 @@ def hangs(head: bytes = b"") -> Behaviour:
 
     def behave(client: socket.socket, end: threading.Event) -> None:
         client.sendall(head)
-        end.wait(30.0)
+        end.wait(HANG_SECONDS)
 
     return behave
 

