@@ -147,8 +147,13 @@ def mapped(pod: Pod, environ: Mapping[str, str], folder: Path) -> dict[str, str]
 
 
 def probe(service: Running, pod: Pod, kind: str) -> int:
-    """Ask as the kubelet does; return the status, 0 when no answer came in time."""
+    """Ask as the kubelet does; return the status, 0 when no answer came in time, time and again."""
     one: dict[str, Any] = pod.container[kind]
+    tries = (_probe_once(service, pod, one) for _ in range(one["failureThreshold"]))
+    return next((status for status in tries if status), 0)
+
+
+def _probe_once(service: Running, pod: Pod, one: dict[str, Any]) -> int:
     ports = {
         DEFAULTS["OFFLOADER_API_PORT"]: service.api,
         DEFAULTS["OFFLOADER_ADMIN_PORT"]: service.admin,
