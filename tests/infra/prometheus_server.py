@@ -20,8 +20,8 @@ from tests.infra.tools import PROMETHEUS_FOLDER, need_prometheus
 from tests.service_process import wait_until
 
 INTERVAL = "250ms"
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 _LISTENING = re.compile(r'msg="Listening on" address=127\.0\.0\.1:(\d+)')
 _TROUBLE = re.compile(r"level=(warn|error)", re.IGNORECASE)
 # Its own words for the signal that ends it.

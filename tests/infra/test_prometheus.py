@@ -32,14 +32,14 @@ pytestmark = pytest.mark.usefixtures("tools")
 
 def test_the_scrape_is_clean(server: Prometheus, seen: Watched) -> None:
     """One healthy target of the job `offloader`, every sample taken, not a word in the log."""
+    server.wait(lambda: _health(server) == ("up", ""))  # a scrape may take long on a busy machine
     (target,) = server.api("targets")["activeTargets"]
-    assert (target["health"], target["lastError"]) == ("up", "")
     assert target["labels"] == {
         "job": "offloader",
         "instance": f"127.0.0.1:{seen.service.admin[1]}",
     }
     scraped, kept = "scrape_samples_scraped", "scrape_samples_post_metric_relabeling"
-    assert server.value(f"{scraped} - {kept}") == 0
+    server.wait(lambda: server.value(f"{scraped} - {kept} and {scraped} > 0") == 0)
     assert server.trouble() == []
 
 
@@ -52,17 +52,19 @@ def test_types_and_help_are_understood(server: Prometheus, seen: Watched) -> Non
 
 def test_values_are_those_of_the_service(server: Prometheus, seen: Watched) -> None:
     """Health, rows and workers, as they are."""
-    assert server.value("up") == 1
-    assert server.value("offloader_up") == server.value("offloader_ready") == 1
-    assert server.value("offloader_draining") == 0
-    assert server.value('offloader_workers{state="attached"}') == 2
-    assert server.value('offloader_snapshot_rows{dataset="usage"}') == 3000
-    assert server.value('offloader_snapshot_stale{dataset="usage"}') == 1
-    assert (
-        server.value("offloader_cache_disk_size_bytes > offloader_cache_disk_free_bytes")
-        is not None
-    )
-    assert server.value('sum(offloader_segment_store_total{result="fetched"})') == 0
+    values = {
+        "up": 1,
+        "offloader_up": 1,
+        "offloader_ready": 1,
+        "offloader_draining": 0,
+        'offloader_workers{state="attached"}': 2,
+        'offloader_snapshot_rows{dataset="usage"}': 3000,
+        'offloader_snapshot_stale{dataset="usage"}': 1,
+        "offloader_cache_disk_size_bytes > bool offloader_cache_disk_free_bytes": 1,
+        'sum(offloader_segment_store_total{result="fetched"})': 0,
+    }
+    for expression, expected in values.items():  # there is none after a scrape that took too long
+        server.wait(partial(_is_value, server, expression, expected))
 
 
 def test_requests_are_counted_as_they_come(server: Prometheus, seen: Watched) -> None:
@@ -76,11 +78,11 @@ def test_requests_are_counted_as_they_come(server: Prometheus, seen: Watched) ->
     server.wait(lambda: server.value(name) == counted + REQUESTS)
     server.wait(lambda: (server.value(f"rate({name}[1m])") or 0) > 0)
     durations = 'offloader_request_duration_seconds_count{endpoint="usage_rows"}'
-    assert server.value(durations) == counted + REQUESTS
+    server.wait(lambda: server.value(durations) == counted + REQUESTS)
     quantile = "histogram_quantile(0.99, sum by (le) (rate({}[1m])))".format(
         'offloader_request_duration_seconds_bucket{endpoint="usage_rows"}'
     )
-    assert 0 < (server.value(quantile) or 0) < 10
+    server.wait(lambda: 0 < (server.value(quantile) or 0) < 10)
 
 
 def test_rules_are_evaluated(server: Prometheus, seen: Watched) -> None:
@@ -103,6 +105,15 @@ def test_every_panel_has_something_to_show(
     """Each query of the dashboard, with its variables at All, is valid and gives series."""
     for target in panel["targets"]:
         server.wait(partial(server.query, _with_all(target["expr"])))
+
+
+def _health(server: Prometheus) -> tuple[str, str]:
+    (target,) = server.api("targets")["activeTargets"]
+    return target["health"], target["lastError"]
+
+
+def _is_value(server: Prometheus, expression: str, expected: float) -> bool:
+    return server.value(expression) == expected
 
 
 def evaluated(server: Prometheus) -> list[dict[str, Any]]:
