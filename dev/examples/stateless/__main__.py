@@ -20,6 +20,7 @@ from dev.examples.stateless.replica import Answer, Replica, replica
 BUCKET = "demo"
 TARGET = "/v1/endpoints/orders_by_shop?shop=berlin"
 ASK_SECONDS = 0.1
+SHARE_SECONDS = 30.0
 # The second looks less often: it comes when the first has shared what it built.
 LOOK_SECONDS = (0.3, 4.0)
 LINE = "{:>8}  {:>7}  {:<8}  {:>10}  {:<28}  {:>10}  {}"
@@ -65,6 +66,8 @@ def started(number: int, emulator: GcsEmulator, ports: int) -> Iterator[Replica]
         seconds = made.wait_until_ready()
         how = "built it" if made.built else "fetched it from the segment store"
         _say(f"{made.name} is ready after {seconds:.1f} s: its cache was empty, it {how}")
+        if made.built:  # so that the next one finds it
+            made.has_shared.wait(SHARE_SECONDS)
         yield made
 
 

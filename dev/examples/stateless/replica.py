@@ -40,6 +40,7 @@ class Replica:
     fetched: set[str] = field(default_factory=set)
     addresses: dict[str, str] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
+    has_shared: threading.Event = field(default_factory=threading.Event)
 
     @property
     def api(self) -> str:
@@ -92,6 +93,8 @@ class Replica:
                 self.built.add(event["snapshot"])
             case "segments_fetched":
                 self.fetched.add(event["snapshot"])
+            case "segments_shared":
+                self.has_shared.set()
         if event.get("level") in ("warning", "error"):
             self.complaints.append(line)
 
