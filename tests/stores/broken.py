@@ -115,9 +115,6 @@ def broken_store(
     silent_seconds: float,
 ) -> Iterator[Broken]:
     """Put a proxy before an emulator until the block ends; its store bears so much silence."""
-    for name in ("ASK_SECONDS", "WRITE_SECONDS"):
-        module = f"offloader.stores.{_MODULES[family]}"
-        monkeypatch.setattr(f"{module}.{name}", (1.0, silent_seconds), raising=False)
     emulator.put(BUCKET, KEY, CONTENT)
     tls = _trusted(folder.with_name("ca.pem"), monkeypatch) if family == "https" else None
     with fault_proxy(emulator.url, tls) as proxy:
@@ -129,8 +126,12 @@ def broken_store(
         }[family]
         is_bucket = family != "https"
         place = Location("gs" if family == "gs" else "s3", BUCKET, "")
-        store = Stores(access, _PATIENCE).at(place if is_bucket else Location("https", host, ""))
-        found = store.stat(KEY if is_bucket else f"{BUCKET}/{KEY}")
+        place = place if is_bucket else Location("https", host, "")
+        found = Stores(access, _PATIENCE).at(place).stat(KEY if is_bucket else f"{BUCKET}/{KEY}")
+        for name in ("ASK_SECONDS", "WRITE_SECONDS"):
+            module = f"offloader.stores.{_MODULES[family]}"
+            monkeypatch.setattr(f"{module}.{name}", (10.0, silent_seconds), raising=False)
+        store = Stores(access, _PATIENCE).at(place)
         yield Broken(family, emulator, proxy, store, found, folder)
 
 

@@ -17,7 +17,7 @@ from tests.stores.fault_rows import ROWS, Row
 
 # A write to gs:// may be two requests, and a body that breaks again and again goes on each time.
 MOST_REQUESTS = {"stat": 3, "list": 3, "read": 4, "small": 6, "download": 12, "write": 6}
-MOST_SECONDS = 5.0
+MOST_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,9 @@ def broken(
     folder = tmp_path / "downloads"
     folder.mkdir()
     row = getattr(request.node, "callspec").params.get("row")  # noqa: B009
-    seconds = 0.3 if row is not None and row.fault.hang else 10.0
+    # Of one that passes the last try is answered, and may take long on a busy machine.
+    silent = 2.0 if request.function is test_a_fault_that_passes_is_mended else 0.3
+    seconds = silent if row is not None and row.fault.hang else 10.0
     emulator = emulators[request.param]
     with broken_store(request.param, emulator, folder, monkeypatch, silent_seconds=seconds) as made:
         yield made
