@@ -50,6 +50,7 @@ def see_broken_snapshots(root: Path, names: Iterable[str]) -> dict[str, Seen]:
     wanted = list(names)
     project = _write_broken_snapshots(root / "project", wanted)
     with running(project, root / "cache", until="live", refresh_interval="600") as service:
+        service.wait(service.is_complete)
         service.wait(lambda: _attempted(service) == len(wanted), _SECONDS)
         told, doctor = service.diagnostics(), _doctor(service, project)
     return {name: _seen(told, doctor, dataset_of(name)) for name in wanted}
@@ -66,6 +67,7 @@ def see_broken_configs(root: Path, codes: Mapping[str, str]) -> dict[str, Seen]:
     project.symlink_to(sound)
     settings = {"refresh_interval": "600", "config_sync_interval": "1"}
     with running(project, root / "cache", **settings) as service:
+        service.wait(service.is_complete)  # a worker that is missing is told, too
         for name, code in codes.items():
             link = root / f"{name}.link"
             link.symlink_to(_copied(name, root))
