@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from offloader.cli.progress import with_progress
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def looking(texts: list[str], enough: threading.Event) -> Callable[[], str]:
@@ -39,9 +41,9 @@ def shown(texts: list[str]) -> int:
 
 def test_what_is_quick_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """The result comes back, or what was raised."""
-    assert with_progress(lambda: 7, lambda: "never") == 7
+    assert with_progress(lambda: 7, lambda: "never", quiet_seconds=SECONDS) == 7
     with pytest.raises(ZeroDivisionError):
-        with_progress(lambda: 1 // 0, lambda: "never")
+        with_progress(lambda: 1 // 0, lambda: "never", quiet_seconds=SECONDS)
     assert capsys.readouterr() == ("", "")
 
 
@@ -59,8 +61,11 @@ def test_a_terminal_has_one_line(
 ) -> None:
     """It is written over, counts the seconds, and is gone in the end."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    seconds = count()
+    clock = SimpleNamespace(monotonic=lambda: next(seconds))
+    monkeypatch.setattr("offloader.cli.progress.time", clock)
     shown(["waiting", "building", "active"])
     err = capsys.readouterr().err
     assert "\n" not in err
-    assert err.startswith("\r\x1b[Kwaiting (0 s)\r\x1b[Kbuilding (0 s)")
+    assert err.startswith("\r\x1b[Kwaiting (1 s)\r\x1b[Kbuilding (2 s)")
     assert err.endswith("\r\x1b[K")
