@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -139,12 +140,19 @@ def _both(served: Site, answer: object) -> Iterator[Checked]:
 
 
 def _processes(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the command line and the environment of every process of a program."""
+    """Yield command line and environment of this test's processes of a program, no other test's."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if (folder / "comm").read_text().strip() in (name, SCRIPT.name[:15]):
+            is_named = (folder / "comm").read_text().strip() in (name, SCRIPT.name[:15])
+            if is_named and _is_below(os.getpid(), int(folder.name)):
                 command = (folder / "cmdline").read_bytes().rstrip(b"\0")
                 environment = (folder / "environ").read_bytes()
                 if command:
                     shown = command.replace(b"\0", b" ").decode(errors="replace")
                     yield shown, environment.decode(errors="replace")
+
+
+def _is_below(root: int, pid: int) -> bool:
+    while pid not in (0, root):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+    return pid == root
