@@ -20,11 +20,12 @@ from dev.bench.serving.asking import (
 )
 from dev.bench.serving.making import make_run
 from dev.bench.serving.paced import pace
-from dev.bench.serving.processes import answers, cpu_seconds, free_port, started, tree
+from dev.bench.serving.processes import answers, cpu_seconds, started, tree
 from dev.bench.serving.project import token_of, tokens
 from dev.bench.serving.works import OF_ACCOUNT, QUESTIONS, TOTAL
 from dev.bench.serving.wrk import load
 from offloader.catalog.documents import load_catalog
+from tests.docs.running import free_ports
 
 _TARGET = target_of(OF_ACCOUNT, Ask(3, ("a b",)))
 
@@ -35,7 +36,7 @@ def floor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]
     folder = tmp_path_factory.mktemp("floor")
     (folder / "v1" / "endpoints").mkdir(parents=True)
     (folder / "v1" / "endpoints" / "usage_of_account").write_bytes(b"x" * 500)
-    port = free_port()
+    port, _ = free_ports()
     command = [sys.executable, "-m", "dev.bench.serving.sanic_floor", "--port", str(port)]
     command += ["--source", str(folder)]
     with started(command, folder / "log", lambda: answers(port)) as process:
@@ -80,7 +81,8 @@ def test_the_project_is_valid_and_has_an_endpoint_for_each_question(tmp_path: Pa
 def test_the_paced_generator_asks_at_its_rate(floor: tuple[str, int]) -> None:
     """Every request is answered, and latency counts from when it was due."""
     found = pace(floor[0], [http_request(_TARGET, 3)], rate=400.0, seconds=1.0, connections=4)
-    assert found.rate == pytest.approx(400.0, rel=0.3)
+    took = 400 / found.rate
+    assert 0.7 < took < 1.3 + found.p999 / 1e6  # a slow moment is latency, not another rate
     assert 0.0 < found.p50 <= found.p99 <= found.p999
 
 
