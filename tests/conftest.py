@@ -15,7 +15,7 @@ from offloader.service.log_output import LineOutput
 from tests.container.engine import IMAGE, NO_ENGINE, Engine, find_engine
 from tests.docs.markdown import ROOT
 
-# How long an example takes is the machine's affair.
+# How long an example takes is the machine's affair: it may be busy.
 settings.register_profile(
     "any_machine",
     parent=settings.default,  # Hypothesis has another one for CI
@@ -26,15 +26,9 @@ settings.load_profile("any_machine")
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that.
-
-    What Hypothesis makes up is not timed: it says of a machine that is busy that a test is slow.
-    """
+    """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("untimed", untimed)
-    settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -53,8 +53,10 @@ class Log:
 
     def follow(self) -> None:
         """Read until nobody can write any more, so that the pipe never fills up."""
+        readable = select.poll()  # takes any descriptor
+        readable.register(self.pipe, select.POLLIN)
         while not self.is_whole:
-            select.select([self.pipe], [], [])
+            readable.poll()
             self.read()
         os.close(self.pipe)
 
