@@ -131,7 +131,8 @@ def test_a_change_of_the_verdict_is_announced(browser: Browser, site: ConsoleSit
 def test_a_wrong_token_is_forgotten(browser: Browser, site: ConsoleSite) -> None:
     """The page says so and shows what anybody may see; the right one can follow."""
     with visit(browser, site.url) as seen:
-        unlock(seen.page, "wrong")
+        with seen.page.expect_console_message():
+            unlock(seen.page, "wrong")
         expect(seen.page.locator("#access-told")).to_contain_text("not the admin token")
         assert seen.page.evaluate("sessionStorage.length") == 0
         assert len(seen.wrong) == 1

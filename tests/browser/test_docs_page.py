@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.apidocs import documented
 from tests.browser.chromium import DESKTOP, PHONE, Visit, visit
@@ -66,7 +66,7 @@ def test_it_is_read_without_scripts(browser: Browser, url: str) -> None:
         hidden = page.locator(":is(.try, .copy, .filter, .address):visible")
         assert (hidden.count(), page.locator(".try").count()) == (0, 4 + COPIES)
         page.locator(".names a", has_text="rows_62").click()
-        assert page.url == f"{url}#rows_62"
+        expect(page).to_have_url(f"{url}#rows_62")
 
 
 def test_the_filter_finds_endpoints(browser: Browser, url: str) -> None:
@@ -77,7 +77,7 @@ def test_the_filter_finds_endpoints(browser: Browser, url: str) -> None:
         assert page.locator("section.endpoint:visible").count() == 1
         assert page.locator("#filter-count").inner_text() == "1 of 67"
         page.press("#filter-text", "Enter")
-        assert page.url == f"{url}#rows_17"
+        expect(page).to_have_url(f"{url}#rows_17")
         page.fill("#filter-text", "nothing like that")
         assert page.locator(".none").is_visible()
         page.fill("#filter-text", "")
