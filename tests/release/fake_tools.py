@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NAMES = ("cosign", "docker", "gh")
-SCRIPT_SECONDS = 30.0
+SCRIPT_SECONDS = 120.0
 _TOOL = """#!{python}
 import json, sys
 from pathlib import Path

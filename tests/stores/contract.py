@@ -204,7 +204,7 @@ class StoreContract:
 
         def write(number: int) -> int | None:
             content = b"%d" % number * 200_000
-            ready.wait(10)
+            ready.wait(60)
             try:
                 subject.store.write("one", io.BytesIO(content), len(content))
             except ObjectExists:
