@@ -46,7 +46,7 @@ def ask(
     body: bytes | None = None,
 ) -> Reply:
     """Send one request over a connection of its own and return whatever the answer is."""
-    connection = http.client.HTTPConnection(*address, timeout=15)
+    connection = http.client.HTTPConnection(*address, timeout=60)
     try:
         connection.request(method, target, body, dict(headers or {}))
         return reply_of(connection.getresponse())

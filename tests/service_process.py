@@ -142,16 +142,22 @@ class Running:
 
     @contextmanager
     def alone(self, number: int) -> Iterator[None]:
-        """Stop every worker but one, so that this one answers; let them go on afterwards."""
+        """Stop every worker but one, so that this one answers; let them go on afterwards.
+
+        Main is stopped too, and first: its watchdog would kill who does not answer.
+        """
         self.wait(self.is_complete)
         others = [pid for index, pid in enumerate(self.worker_pids()) if index != number]
-        for pid in others:
+        stopped = [self.process.pid, *others]
+        for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
+            self.wait(lambda: all(map(_is_stopped, stopped)))
             yield
         finally:
-            for pid in others:
+            for pid in reversed(stopped):
                 os.kill(pid, signal.SIGCONT)
+        self.wait(self.is_complete)
 
     def is_complete(self) -> bool:
         """Tell whether every worker serves; `/ready` asks for half of them only."""
@@ -277,6 +283,10 @@ def _start(project: Path, cache: Path, environ: Mapping[str, str], under: Sequen
 def _read_line(raw: bytes) -> dict[str, Any]:
     text = raw.decode(errors="replace")
     return json.loads(text) if text.startswith("{") else {"text": text}
+
+
+def _is_stopped(pid: int) -> bool:
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[:1] == [b"T"]
 
 
 def _read(path: str) -> bytes:
