@@ -66,6 +66,7 @@ class Supervisor:
         self._manager: WorkerManager | None = None
         self._is_signalled = False
         self._stopping = threading.Event()
+        self._first_to_stop = threading.Lock()  # taken once, never released
         signals.on_stop, signals.on_check = self.stop, self.check
 
     async def start(self, app: Sanic[Any, Any]) -> None:
@@ -103,7 +104,8 @@ class Supervisor:
         if self._is_signalled:
             end_all_and_exit(128 + number)
         self._is_signalled = True
-        self._begin_stop(0, 0 if number == signal.SIGINT else self._settings.drain_seconds)
+        if self._is_first_to_stop():
+            self._start_stop(0, 0 if number == signal.SIGINT else self._settings.drain_seconds)
 
     def check(self) -> None:
         """Have the reloader check everything now; one that starts does so by itself."""
@@ -116,9 +118,9 @@ class Supervisor:
 
     def give_up(self, reason: str) -> None:
         """End the service, with an exit code that says so; what still works is drained."""
-        if not self._stopping.is_set():
+        if self._is_first_to_stop():
             log.error("giving_up", reason=reason, hint="see the lines before this one")
-            self._begin_stop(GAVE_UP_EXIT, self._settings.drain_seconds)
+            self._start_stop(GAVE_UP_EXIT, self._settings.drain_seconds)
 
     def wait_for_the_end(self) -> NoReturn:
         """Wait until another thread ends the process."""
@@ -129,10 +131,15 @@ class Supervisor:
         self.give_up("not every worker came up")
         self.wait_for_the_end()
 
-    def _begin_stop(self, code: int, drain_seconds: float) -> None:
-        if not self._stopping.is_set():
-            self._stopping.set()
-            threading.Thread(target=self._stop, args=(code, drain_seconds), daemon=True).start()
+    def _is_first_to_stop(self) -> bool:
+        """Tell whether nobody else has begun to stop: signals, watchdog and manager may at once."""
+        if not self._first_to_stop.acquire(blocking=False):
+            return False
+        self._stopping.set()
+        return True
+
+    def _start_stop(self, code: int, drain_seconds: float) -> None:
+        threading.Thread(target=self._stop, args=(code, drain_seconds), daemon=True).start()
 
     def _stop(self, code: int, drain_seconds: float) -> None:
         try:
