@@ -48,8 +48,8 @@ class AdminApp:
     def submit(self, action: Action) -> Future[Result]:
         """Take an action in the reloader's place."""
         future: Future[Result] = Future()
-        self.asked.append(action)
         self.held.append(future)
+        self.asked.append(action)  # last: a test waits for it, and then answers what is held
         if self.answer is not None:
             future.set_result(self.answer)
         return future
