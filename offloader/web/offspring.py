@@ -21,6 +21,8 @@ from offloader.shared.attach import parent_of
 from offloader.web.signals import admit
 
 _PR_SET_PDEATHSIG = 1
+_STDERR = 2
+_STARTED_AT = 19  # behind the name: the 22nd field of /proc/<pid>/stat
 
 
 def import_no_main() -> None:
@@ -62,13 +64,25 @@ def die_with(parent: int) -> None:
 
 def end_all_and_exit(code: int) -> None:
     """Kill every child, and end this process: nothing is left, and nothing is waited for."""
+    # Whom another thread starts meanwhile is not killed below: it ends by itself, and would say so.
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
     pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
     own = [pid for pid in pids if parent_of(pid) == os.getpid() and not _is_tracker(pid)]
     # Newest first, and no other work until the exit: nobody complains of one that it still needs.
-    for pid in sorted(own, reverse=True):
+    for pid in sorted(own, key=_started_at, reverse=True):  # numbers begin anew at some point
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     os._exit(code)
+
+
+def _started_at(pid: int) -> tuple[int, int]:
+    """Return when a process was started, in ticks (proc(5)), and its pid; zeros when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0, 0
+    return int(stat.rpartition(b")")[2].split()[_STARTED_AT]), pid
 
 
 def _is_tracker(pid: int) -> bool:
