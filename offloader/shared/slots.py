@@ -55,6 +55,7 @@ class Head(IntEnum):
     IN_FLIGHT = 4
     CONNECTIONS = 5  # open ones to the API port, and those this worker has taken over and opens
     LOOKS = 6  # how often this worker has emptied its mailbox
+    SAVED = 7  # of the reloader: the newest generation whose state is in the state file
 
 
 class Counts:

@@ -40,8 +40,8 @@ GAVE_UP_EXIT = 1
 WORKER_WEDGED_SECONDS = 10.0
 # The reloader writes to the cache volume, which may be slow; nobody waits for it.
 RELOADER_WEDGED_SECONDS = 30.0
-# What the reloader gets to write the state file, which names what is committed.
-STATE_WRITE_SECONDS = 0.5
+# What the reloader gets at most to write the state file, which names what is committed.
+STATE_WRITE_SECONDS = 5.0
 _LOOK_SECONDS = 0.02
 # What killing and leaving may take: the service has to be gone by OFFLOADER_SHUTDOWN_SECONDS.
 _MARGIN_SECONDS = 1.0
@@ -180,9 +180,15 @@ class Supervisor:
                     port.shutdown(socket.SHUT_RDWR)
 
     def _is_about_to_write(self, process: WorkerProcess) -> bool:
-        """Tell whether this is the reloader, and has just had something committed."""
-        since_seconds = time.time() - self._memory.control[Word.COMMITTED_AT_US] / 1e6
-        return _is_reloader(process) and 0 <= since_seconds < STATE_WRITE_SECONDS
+        """Tell whether this is the reloader, and has just had something committed.
+
+        The first generation is main's own, out of that file.
+        """
+        control, saved = self._memory.control, self._memory.slots.reloader()[Head.SAVED]
+        if not _is_reloader(process) or control.generation() <= max(1, saved):
+            return False
+        since_seconds = time.time() - control[Word.COMMITTED_AT_US] / 1e6
+        return 0 <= since_seconds < STATE_WRITE_SECONDS
 
     def _alive(self) -> list[WorkerProcess]:
         processes = list(self._manager.processes) if self._manager is not None else []

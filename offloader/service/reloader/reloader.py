@@ -296,3 +296,5 @@ class Reloader:
     def _keep_book(self) -> None:
         catalogs = (self._serving.catalog, self._desired.catalog)
         self._book.keep(catalogs, self._serving.documents)
+        if self._ledger.is_saved:
+            self._heart[Head.SAVED] = self._link.control.generation()
