@@ -24,7 +24,7 @@ from tests.web.served import PLAIN, newest_first, rows_of
 
 ROWS = 60
 NEVER = "1000"  # seconds between looks: only actions make the reloader look
-TOLD_SECONDS = 10.0
+TOLD_SECONDS = 60.0
 _AUDIT = ("by", "action", "dataset", "from", "to", "result", "reason", "accept")
 _HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": "application/json"}
 

@@ -74,6 +74,7 @@ def test_every_action_is_an_audit_line(instance: Instance) -> None:
 def test_refresh_tells_why_the_newest_is_not_served(instance: Instance) -> None:
     """A broken manifest is refused with its code, one that is gone failed; data is served on."""
     first = instance.served_id()
+    manifest = instance.project.manifest_path.read_bytes()
     instance.project.manifest_path.write_text("{", encoding="utf-8")
     reply = instance.post("refresh")
     assert (reply.status, reply.document["code"]) == (409, "manifest_invalid")
@@ -81,6 +82,9 @@ def test_refresh_tells_why_the_newest_is_not_served(instance: Instance) -> None:
     reply = instance.post("refresh")
     assert (reply.status, reply.document["code"]) == (502, "manifest_missing")
     assert instance.served_id() == first
+    # What is gone is looked for again by itself: after that nobody looks but who is told to.
+    instance.project.manifest_path.write_bytes(manifest)
+    instance.await_told(lambda told: told["last_attempt"] is None)
     instance.serve_next()
 
 

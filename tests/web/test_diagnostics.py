@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from tests.projects import publish as publish_usage
 from tests.projects import token_hash, usage_rows, usage_table, write_yaml
 from tests.service_process import ADMIN_TOKEN, Running, running
-from tests.web.acting import ROWS, Instance, new_instance
+from tests.web.acting import NEVER, ROWS, Instance, new_instance
 from tests.web.documented_shape import faults, shape_of
 
 SETTINGS = {"refresh_interval": "0.1", "config_sync_interval": "1"}
@@ -64,12 +65,20 @@ class Witness:
         return self.look()["datasets"]["usage"]
 
     @contextmanager
-    def serving(self, until: str = "ready") -> Iterator[None]:
+    def serving(
+        self, until: str = "ready", settings: Mapping[str, str] = SETTINGS
+    ) -> Iterator[None]:
         """Serve the instance's project until the block ends."""
         root, cache = self.instance.project.root, self.instance.cache
-        with running(root, cache, until=until, **SETTINGS) as service:
+        with running(root, cache, until=until, **settings) as service:
             self.instance.service = service
             yield
+
+
+def swap_in(path: Path, text: str) -> None:
+    """Write a file so that no look finds half of it."""
+    path.with_suffix(".new").write_text(text)
+    path.with_suffix(".new").replace(path)
 
 
 def first_of(items: list[dict[str, Any]]) -> tuple[str, str, str]:
@@ -104,7 +113,7 @@ def test_a_snapshot_with_many_problems(witness: Witness) -> None:
         path = witness.instance.project.manifest_path
         manifest = json.loads(path.read_text())
         broken = {**manifest, "snapshot_id": "s0002", "row_count": -1, "data_quality_status": "bad"}
-        path.write_text(json.dumps(broken))
+        swap_in(path, json.dumps(broken))
         document = witness.await_verdict("upstream", "manifest_invalid", "bad-manifest")
         attempt = document["datasets"]["usage"]["last_attempt"]
         told = [(one["path"], one["code"]) for one in attempt["problems"]]
@@ -113,10 +122,11 @@ def test_a_snapshot_with_many_problems(witness: Witness) -> None:
         events = document["last_swaps"]
         assert [one["kind"] for one in events] == ["refused", "swapped"]
     with witness.serving():
+        witness.service.wait(lambda: witness.look()["datasets"]["usage"]["last_attempt"])
         document = witness.look()
         assert document["datasets"]["usage"]["last_attempt"]["problems"] == attempt["problems"]
         assert document["last_swaps"] == events
-        path.write_text(json.dumps(manifest))
+        swap_in(path, json.dumps(manifest))
         witness.await_verdict("upstream", "stale", "stale")
         assert witness.look()["last_swaps"][0]["kind"] == "recovered"
 
@@ -126,8 +136,10 @@ def test_what_an_operator_did(witness: Witness) -> None:
 
     What looks like a secret in a reason is not repeated.
     """
-    with witness.serving():
+    # Looks only when told: one by itself may carry an unpin out before the action does.
+    with witness.serving(settings={"refresh_interval": NEVER}):
         publish_usage(witness.instance.project, usage_table(ROWS, factor=2), "s0002")
+        witness.service.process.send_signal(signal.SIGHUP)
         witness.await_dataset("snapshot_id", "s0002")
         assert witness.instance.act("rollback")[::3] == ("done", "s0001")
         usage = witness.await_dataset("rolled_back", ["s0002"])
@@ -138,6 +150,7 @@ def test_what_an_operator_did(witness: Witness) -> None:
         assert document["datasets"]["usage"]["pinned"] == {"snapshot_id": "s0001", "by": "operator"}
         assert witness.instance.act("unpin", accept=True)[::3] == ("done", "s0002")
         publish_usage(witness.instance.project, usage_table(ROWS, factor=3), "s0003")
+        witness.service.process.send_signal(signal.SIGHUP)
         witness.await_dataset("snapshot_id", "s0003")
         assert witness.instance.act("quarantine", reason=f"bearer {PLANTED}")[0] == "done"
         (mark,) = witness.await_dataset("state", "active")["quarantined_snapshots"]

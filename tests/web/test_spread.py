@@ -8,14 +8,22 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from tests.service_process import Running, running
+from tests.web.altered import alter
 from tests.web.served import public_project
 
 WORKERS, CONNECTIONS = 8, 64
 EVEN = CONNECTIONS // WORKERS
+# Eight workers on two busy cores: who is not run for a while must not lose its share for that.
+PATIENT = """
+from offloader.web import spread
+
+spread.TAKE_BACK_SECONDS, spread._SILENT_NS = 20.0, 60_000_000_000
+"""
 LEAST, MOST = 0.7 * EVEN, 1.3 * EVEN
 _REQUEST = b"GET /v1/endpoints/open?limit=1 HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -25,6 +33,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Run eight workers over a few rows."""
     folder = tmp_path_factory.mktemp("spread")
     public_project(folder / "project")
+    with pytest.MonkeyPatch.context() as patched:
+        alter(patched, folder, PATIENT)
+        yield from _started(folder)
+
+
+def _started(folder: Path) -> Iterator[Running]:
     with running(folder / "project", folder / "cache", workers=str(WORKERS)) as started:
         started.wait(started.is_complete)
         yield started
@@ -45,7 +59,7 @@ def connected(
     try:
         for caller in callers:
             if in_turn:
-                caller.settimeout(15)
+                caller.settimeout(60)
                 caller.connect(service.api)
                 ask(caller)
             else:
@@ -53,7 +67,7 @@ def connected(
                 with suppress(BlockingIOError):
                     caller.connect(service.api)
         for caller in callers:
-            caller.settimeout(15)
+            caller.settimeout(60)
             ask(caller)
         yield callers
     finally:
@@ -141,5 +155,5 @@ def test_a_connection_of_a_stopped_worker_is_not_waited_for(service: Running) ->
     with service.alone(0):
         began = time.monotonic()
         with connected(service, 2 * WORKERS, in_turn=True):
-            assert time.monotonic() - began < 5.0
+            assert time.monotonic() - began < 15.0
             assert shares(service)[0] >= 1
