@@ -45,6 +45,7 @@ def tenants(tmp_path_factory: pytest.TempPathFactory, hot_path: str) -> Iterator
     project = tenant_project(folder / "project")
     with running(project.root, folder / "cache", hot_path=hot_path) as service:
         service.wait(service.is_complete)
+        service.wait(lambda: service.diagnostics()["datasets"]["usage"]["last_attempt"])
         yield Tenants(service, project)
 
 

@@ -29,7 +29,8 @@ PLAIN = "/v1/endpoints/usage_rows"
 GROUPED = "/v1/endpoints/usage_by_account"
 BAD_TOKENS = {"revoked": "token-revoked", "expired": "token-expired"}
 ROTATED_TOKEN = "token-rotated"
-PUBLIC_WINDOWS = {"open": None, "fresh": 180, "soon": 30, "stale": 5}
+# Minutes; the services live for a while: `soon` stays within an hour of its end, and before it.
+PUBLIC_WINDOWS = {"open": None, "fresh": 300, "soon": 69, "stale": 5}
 WATERMARK_AGE_MINUTES = 10
 
 

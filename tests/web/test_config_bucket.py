@@ -27,7 +27,7 @@ from tests.web.test_config_reload import change, config, revoke
 
 MARK = "TESTED_SERVICE"  # what `marked` looks for
 SYNC = {"config_sync_interval": "1", "refresh_interval": "1000"}
-SECONDS = 15.0
+SECONDS = 60.0
 
 
 @pytest.fixture
@@ -106,11 +106,9 @@ def test_a_replica_starts_on_the_last_good_config(site: BucketSite, tmp_path: Pa
     revoke(site.project, "tenant_0")
     site.put("keys/keys.yml")
     with site.served(cache, workers="1") as service:
-        service.wait(lambda: config(service) is not None)
         before, fetched_at = service.ask(PLAIN, key), config(service)["fetched_at"]
     site.emulator.put(BUCKET, f"{PREFIX}/keys/keys.yml", b"keys: [{}]\n")
     with site.served(cache, workers="1") as service:  # and nobody looks again by itself
-        service.wait(lambda: config(service) is not None)
         assert service.ask(PLAIN, key).body == before.body
         assert service.ask(PLAIN, revoked).status == 401
         assert "missing_key" in codes(service)
@@ -127,6 +125,7 @@ def test_a_bucket_that_goes_while_it_runs_comes_back(site: BucketSite, tmp_path:
     key = site.project.authorization("tenant_0")
     with site.served(tmp_path / "cache", **SYNC) as service:
         before = service.ask(PLAIN, key)
+        service.wait(lambda: config(service)["checked_at"])  # the first look reads every file
         held = remove_bucket(site)
         service.wait(lambda: not sync_ok(service), SECONDS)
         since = config(service)["failing_since"]
@@ -136,7 +135,8 @@ def test_a_bucket_that_goes_while_it_runs_comes_back(site: BucketSite, tmp_path:
             since,
             "bucket_missing",
         )
-        assert len(service.events("config_unreachable")) == 1
+        told = [line["code"] for line in service.events("config_unreachable")]
+        assert told.count("bucket_missing") == 1  # one that looks meanwhile may miss a file first
         assert service.ask(PLAIN, key).body == before.body
         assert service.ask_admin("/ready").status == 200
         bring_back(site, held)

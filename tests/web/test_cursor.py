@@ -22,7 +22,7 @@ from tests.web.acting import NEVER, ROWS, Instance, new_instance
 from tests.web.served import GROUPED, PLAIN, newest_first, rows_of
 
 ASKS = 12  # so many new connections reach both workers
-BACK_SECONDS = 15.0
+BACK_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")

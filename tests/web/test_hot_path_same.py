@@ -68,7 +68,10 @@ def one_heavy_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     st.sampled_from(["tenant", "tenant", "public", "none"]),
     st.sampled_from([False, False, False, True]),
 )
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_both_paths_leave_the_same_behind(
     pieces: Pieces, named: str, generation: str, is_draining: bool
 ) -> None:

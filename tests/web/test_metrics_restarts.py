@@ -16,7 +16,7 @@ from tests.web.metric_values import samples, value
 from tests.web.served import PLAIN
 
 REQUESTS = 12
-BACK_SECONDS = 20.0
+BACK_SECONDS = 60.0
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 

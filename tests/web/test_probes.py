@@ -49,7 +49,7 @@ def test_the_answer_is_as_sanics(
 ) -> None:
     """Byte for byte, ready or not, over the wire too."""
     for worker in range(2 if is_ready else 0):
-        app.made.beat(worker)
+        app.made.beat(worker, seconds_ago=-60)  # however long this takes, it is alive
     sanics = ask(app, head(target, CLOSE, LENGTH, method=method))
     status = b"200 OK" if is_ready or target == b"/live" else b"503 Service Unavailable"
     assert sanics.startswith(b"HTTP/1.1 " + status)
@@ -114,7 +114,7 @@ def test_a_caller_that_says_nothing_harms_nobody(app: AdminApp) -> None:
 def test_a_real_service_answers_probes_while_it_stops(tmp_path: Path) -> None:
     """In the drain the process lives and is not ready, on both ways to answer alike."""
     project = usage_project(tmp_path / "project", rows=10)
-    with running(project.root, tmp_path / "cache", drain_seconds="5") as service:
+    with running(project.root, tmp_path / "cache", drain_seconds="60") as service:
         service.wait(service.is_complete)
         service.process.send_signal(signal.SIGTERM)
         service.wait(lambda: service.events("draining"))

@@ -36,16 +36,16 @@ def test_sighup_checks_everything_now(project: UsageProject, tmp_path: Path) -> 
     key = project.authorization("tenant_0")
     with running(project.root, tmp_path / "cache", refresh_interval=FAR_SECONDS) as service:
         service.wait(service.is_complete)
-        pids = marked(service.mark)
+        pids = service.pids_of("spawn_main")  # a builder may only be about to end
         publish(project, usage_table(ROWS, factor=2), "s0002")
         assert served(service, key) == "s0001"
         service.process.send_signal(signal.SIGHUP)
-        service.wait(lambda: served(service, key) == "s0002", 10.0)
+        service.wait(lambda: served(service, key) == "s0002")
         (line,) = service.events("check_requested")
         assert line["is_forwarded"] is True
         publish(project, usage_table(ROWS, factor=3), "s0003")
         os.killpg(service.process.pid, signal.SIGHUP)
-        service.wait(lambda: served(service, key) == "s0003", 10.0)
+        service.wait(lambda: served(service, key) == "s0003")
         assert set(pids) <= set(marked(service.mark))
 
 
@@ -53,16 +53,16 @@ def test_ctrl_c_is_for_main(project: UsageProject, tmp_path: Path) -> None:
     """A terminal sends it to the whole group: a quiet end without a drain, of idle callers too."""
     with (
         running(project.root, tmp_path / "cache", drain_seconds="30") as service,
-        closing(http.client.HTTPConnection(*service.api, timeout=10)) as idle,
-        closing(http.client.HTTPConnection(*service.api, timeout=10)) as used,
+        closing(http.client.HTTPConnection(*service.api, timeout=60)) as idle,
+        closing(http.client.HTTPConnection(*service.api, timeout=60)) as used,
     ):
         idle.connect()
         used.request("GET", PLAIN)
         assert used.getresponse().read()
         began = time.monotonic()
         os.killpg(service.process.pid, signal.SIGINT)
-        assert service.process.wait(timeout=15) == 0
-        assert time.monotonic() - began < 5.0
+        assert service.process.wait(timeout=60) == 0
+        assert time.monotonic() - began < 25.0  # not after the drain
     assert [line for line in service.lines if line.get("level") != "info"] == []
 
 
@@ -73,7 +73,7 @@ def test_a_second_signal_ends_at_once(project: UsageProject, tmp_path: Path) -> 
         service.wait(lambda: service.events("draining"))
         began = time.monotonic()
         assert service.end(signal.SIGINT) == 128 + signal.SIGINT
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 30.0  # long before the drain ends
 
 
 MOMENTS: Mapping[str, Callable[[Running], object]] = {
@@ -97,7 +97,7 @@ def test_a_signal_during_the_start_ends_it(
     """At every step, with 0, quietly, and with nothing left over."""
     with running(project.root, tmp_path / "cache", until="started") as service:
         service.wait(lambda: MOMENTS[moment](service))
-        assert service.end(number, 10.0) == 0
+        assert service.end(number) == 0
         service.wait(lambda: service.events("stopped"))
     assert [line for line in service.lines if line.get("level") != "info"] == []
 
@@ -125,7 +125,7 @@ def test_a_signal_while_the_cache_is_loaded_ends_it(
     """Before anything was started there is nothing to drain."""
     alter(monkeypatch, tmp_path, SIGNALLED.format(name=number.name, seconds=60))
     with running(project.root, tmp_path / "cache", until="ended") as service:
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=45) == 0
     assert service.lines == []
 
 

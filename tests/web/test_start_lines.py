@@ -18,7 +18,13 @@ from offloader import __version__
 from tests import service_process
 from tests.http_replies import ask
 from tests.projects import UsageProject, usage_project
-from tests.service_process import environment, running, wait_until
+from tests.service_process import (
+    START_SECONDS,
+    STOP_SECONDS,
+    environment,
+    running,
+    wait_until,
+)
 
 FACTS = ("version", "api", "admin", "workers", "datasets", "endpoints", "revision")
 
@@ -95,11 +101,12 @@ def on_a_terminal(project: Path, cache: Path) -> Iterator[list[str]]:
     os.set_blocking(outer, False)
     shown: list[str] = []
     try:
-        wait_until(lambda: "ready" in _read(outer, shown), 30.0, lambda: shown)
+        ready = re.compile(" ready .*\n")  # the whole line
+        wait_until(lambda: ready.search(_read(outer, shown)), START_SECONDS, lambda: shown)
         yield shown
     finally:
         process.terminate()
-        wait_until(lambda: (_read(outer, shown), process.poll() is not None)[1], 20.0, list)
+        wait_until(lambda: (_read(outer, shown), process.poll() is not None)[1], STOP_SECONDS, list)
         os.close(outer)
 
 

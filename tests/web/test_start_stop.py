@@ -13,10 +13,11 @@ import pytest
 
 from tests.projects import UsageProject, usage_project
 from tests.service_process import Running, running
+from tests.web.altered import alter
 from tests.web.served import PLAIN, slow_project
 
 BUILDER = "offloader.service.builder.process"
-LIVE_SECONDS = 5.0  # two on an idle machine
+LIVE_SECONDS = 30.0  # two on an idle machine; a busy one may be ten times slower
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_cold_start_is_live_at_once_and_ready_after_its_build(
             {"ready": False, "reasons": ["dataset usage is not loaded yet"]},
         )
         assert service.ask_admin("/status").document["datasets"]["usage"]["snapshot_id"] is None
-        service.wait(lambda: _state(service) == "building", 5.0)
+        service.wait(lambda: _state(service) == "building")
         refusals = [service.ask("/healthz"), service.ask(PLAIN, key)]
         assert [(reply.status, reply.code) for reply in refusals] == [(503, "not_ready")] * 2
         assert [reply.headers["retry-after"] for reply in refusals] == ["5", "5"]
@@ -95,6 +96,33 @@ def test_a_warm_start_builds_nothing(project: UsageProject, tmp_path: Path) -> N
         print(f"ready in {time.monotonic() - began:.2f} s")  # noqa: T201
         assert service.ask(PLAIN, project.authorization("tenant_1")).status == 200
         assert len(service.events("segments_loaded")) == 1
+        assert service.events("build_started") == []
+
+
+SLOW_VOLUME = """
+import time
+from offloader.service.reloader import ledger
+
+save = ledger.save_state
+
+def save_slowly(*arguments):
+    time.sleep(1.0)
+    save(*arguments)
+
+ledger.save_state = save_slowly
+"""
+
+
+def test_a_stop_waits_until_what_is_served_is_written(
+    project: UsageProject, tmp_path: Path
+) -> None:
+    """However slow the volume is: the next start serves it without the source."""
+    with pytest.MonkeyPatch.context() as patched:
+        alter(patched, tmp_path, SLOW_VOLUME)
+        with running(project.root, tmp_path / "cache"):
+            pass
+    project.manifest_path.unlink()
+    with running(project.root, tmp_path / "cache") as service:
         assert service.events("build_started") == []
 
 

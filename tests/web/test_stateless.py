@@ -15,7 +15,7 @@ from tests.service_process import Running, running
 from tests.web.bucket_site import FAMILIES, BucketSite, act, bucket_site
 from tests.web.served import GROUPED, PICKED, PLAIN, ROWS
 
-SECONDS = 20.0
+SECONDS = 60.0
 TARGETS = (
     PLAIN,
     f"{PLAIN}?limit=500&offset=7",

@@ -67,7 +67,7 @@ def served(service: Running) -> str:
 
 def await_served(service: Running, snapshot_id: str) -> None:
     """Wait until a snapshot is served."""
-    service.wait(lambda: served(service) == snapshot_id, 15.0)
+    service.wait(lambda: served(service) == snapshot_id)
 
 
 def test_a_new_snapshot_swaps_in_without_a_failed_request(
@@ -76,9 +76,11 @@ def test_a_new_snapshot_swaps_in_without_a_failed_request(
     """Every answer is 200 and of one snapshot as a whole, and no caller sees it go backwards."""
     with running(project.root, tmp_path / "cache") as service:
         with load(service, project) as clients:
+            _await_seen(service, clients, "s0001")
             for number in (2, 3, 4):
                 publish(project, usage_table(ROWS, factor=number), f"s000{number}")
                 await_served(service, f"s000{number}")
+                _await_seen(service, clients, f"s000{number}")
         expected = {
             f"s000{number}": newest_first(rows_of(0, ROWS, number)) for number in (1, 2, 3, 4)
         }
@@ -95,8 +97,13 @@ def test_a_new_snapshot_swaps_in_without_a_failed_request(
             assert seen == sorted(seen)
             assert seen[0] == "s0001"
         assert {snapshot for client in clients for snapshot in _ids(client)} == set(expected)
-        service.wait(lambda: _previous(service) == "s0003", 5.0)
+        service.wait(lambda: _previous(service) == "s0003")
         assert value(service, "offloader_generation") == 5
+
+
+def _await_seen(service: Running, clients: list[Client], snapshot_id: str) -> None:
+    """Wait until every client has got a snapshot."""
+    service.wait(lambda: all(snapshot_id in _ids(client) for client in clients))
 
 
 def _previous(service: Running) -> str:
@@ -131,7 +138,7 @@ def test_a_bad_snapshot_never_swaps_in(project: UsageProject, tmp_path: Path) ->
         publish(project, usage_table(ROWS, factor=3), "s0003")
         await_served(service, "s0003")
         # The reloader tells after the commit: a moment later than the data is seen.
-        service.wait(lambda: value(service, "offloader_refresh_ok", dataset="usage") == 1, 5.0)
+        service.wait(lambda: value(service, "offloader_refresh_ok", dataset="usage") == 1)
         assert service.ask(GROUPED, key).headers["etag"] != before.headers["etag"]
 
 
@@ -143,9 +150,7 @@ def test_a_broken_manifest_never_swaps_in(project: UsageProject, tmp_path: Path)
         assert value(service, "offloader_source_reachable", dataset="usage") == 1
         project.manifest_path.unlink()
         _await_code(service, "manifest_missing")
-        service.wait(
-            lambda: value(service, "offloader_source_reachable", dataset="usage") == 0, 5.0
-        )
+        service.wait(lambda: value(service, "offloader_source_reachable", dataset="usage") == 0)
         assert service.ask_admin("/ready").status == 200
         assert served(service) == "s0001"
 
@@ -155,4 +160,4 @@ def _await_code(service: Running, code: str) -> None:
         attempt = service.diagnostics()["datasets"]["usage"]["last_attempt"]
         return bool(attempt and attempt["code"] == code)
 
-    service.wait(is_told, 15.0)
+    service.wait(is_told)

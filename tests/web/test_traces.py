@@ -126,6 +126,7 @@ def test_a_refresh_is_a_span(traced: Traced) -> None:
     service.wait(lambda: any(one.status.code == ERROR for one in found.named("refresh")))
     refused = next(one for one in found.named("refresh") if one.status.code == ERROR)
     told = attributes(refused)
+    service.wait(lambda: service.events("refresh_failed"))  # said after the span was made
     assert told["error.type"] == service.events("refresh_failed")[0]["code"]
 
 
