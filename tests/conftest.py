@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from offloader.service import log
 from offloader.service.log_output import LineOutput
+from offloader.shared.attach import allow_many_descriptors
 from tests.container.engine import IMAGE, NO_ENGINE, Engine, find_engine
 from tests.docs.markdown import ROOT
 
@@ -29,6 +30,7 @@ def pytest_configure() -> None:
     """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    allow_many_descriptors()  # as every command does: segments are held in this process, too
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from offloader.catalog.manifest import Manifest
 from offloader.catalog.model import Dataset
 from offloader.service.builder.progress import Progress
 from offloader.service.cache import Cache
-from offloader.service.downloads import download_folder, sweep_downloads
+from offloader.service.downloads import download_folder
 from offloader.sources.snapshot import SPOOL_BYTES, Snapshot, open_snapshot
 from offloader.stores.access import Access
 from offloader.stores.location import Location, parse_url
@@ -53,7 +53,7 @@ def opened_source(
     Raises as `open_snapshot`, OSError when the cache volume cannot be written.
     """
     cache, at = Cache(Path(job["cache"])), manifest_at(job)
-    sweep_downloads(cache.downloads)  # of a builder that was killed
+    cache.sweep([dataset.id])  # what a killed builder left
     with download_folder(cache.downloads) as spool:
         yield open_snapshot(
             manifest,

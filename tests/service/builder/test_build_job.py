@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from offloader.errors import SnapshotRefused, SourceUnavailable
+from offloader.segment.temporary import open_temporary
 from offloader.service.builder.job import MAX_KEPT_BYTES, Builder, run_build
 from offloader.service.cache import Cache
 from tests.projects import UsageProject, usage_project
@@ -158,3 +159,15 @@ def test_the_memory_of_a_build_is_its_own(project: UsageProject, cache: Cache) -
     with Builder() as builder, large:
         builder.build(job_of(project.root, cache), limit_seconds=LIMIT_SECONDS)
         assert builder.can_go_on
+
+
+def test_a_build_removes_what_a_killed_builder_left(project: UsageProject, cache: Cache) -> None:
+    """Half written parts of its dataset and downloads; what somebody still writes stays."""
+    held, written = open_temporary(cache.part("usage", "held"), 0o600)
+    left = [cache.part("usage", ".left.tmp"), cache.downloads / ".left.tmp"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    run_build(job_of(project.root, cache), limit_seconds=LIMIT_SECONDS)
+    assert [path.exists() for path in (written, *left)] == [True, False, False]
+    os.close(held)
