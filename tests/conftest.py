@@ -30,7 +30,7 @@ def pytest_configure() -> None:
     """Take Ctrl-C again: a shell ignores it in the background, and children would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    allow_many_descriptors()  # as every command does: segments are held in this process, too
+    allow_many_descriptors()  # as `offloader serve` does: tests hold segments, too
 
 
 @pytest.fixture(autouse=True)
