@@ -183,7 +183,7 @@ def test_a_wrong_config_and_a_contract_that_waits(witness: Witness) -> None:
         witness.service.wait(lambda: witness.look()["datasets"]["usage"]["remote_files"])
         usage = witness.look()["datasets"]["usage"]
         assert usage["serving_modes"]["usage_scanned"] == "remote_scan"
-        told = ["swapped", "config_applied", "config_refused"]  # the reloader tells it after they serve
+        told = ["swapped", "config_applied", "config_refused"]  # told after workers serve
         witness.service.wait(
             lambda: [one["kind"] for one in witness.look()["last_swaps"]][:3] == told
         )
