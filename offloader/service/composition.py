@@ -9,6 +9,7 @@ less access, never for more.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,11 +17,13 @@ from typing import Any
 
 from offloader.catalog.documents import parse_documents
 from offloader.catalog.model import Catalog
+from offloader.catalog.values import parse_timestamp
 from offloader.errors import ConfigError
 
 Documents = Mapping[str, Any]
 _GRANT = re.compile(r"keys\[([0-9]+)\]\.endpoints\[([0-9]+)\]")
 _NOTHING: Documents = {"datasets": {}, "endpoints": {}}
+_GRANTED = ("tenant", "endpoints", "expires_at")
 _SAME = ("dataset", "tenant", "serving_mode", "combinations")  # else what is shown is another thing
 
 
@@ -211,8 +214,7 @@ def _shown(endpoint: Documents) -> list[Documents]:
 
 
 def _with_old_grants(key: Documents, before: Documents | None, names: set[str]) -> Documents:
-    is_same = before is not None and before.get("tenant") == key.get("tenant")
-    old = set(before["endpoints"]) if before is not None and is_same else set()
+    old = set(before["endpoints"]) if before is not None and _is_for_no_more(key, before) else set()
     granted = [name for name in key["endpoints"] if name not in names or name in old]
     return {**key, "endpoints": granted}
 
@@ -221,11 +223,26 @@ def _keys(documents: Documents) -> list[Documents]:
     return list((documents.get("keys") or {"keys": []})["keys"])
 
 
+def _is_for_no_more(key: Documents, before: Documents) -> bool:
+    """Tell whether a key is of the tenant that it was of, and good for no longer."""
+    return key.get("tenant") == before.get("tenant") and _expiry(key) <= _expiry(before)
+
+
+def _expiry(key: Documents) -> float:
+    """Return when a key ends, in microseconds since the epoch."""
+    text = key.get("expires_at")
+    return parse_timestamp(text) if text else math.inf
+
+
 def _grants_of(documents: Documents) -> Documents:
-    """Return what each key may call, by a digest of its hash: enough to know it again."""
+    """Return what each key may call, by a digest of its hash: enough to know it again.
+
+    One that is revoked may call nothing.
+    """
     return {
-        _masked(key["hash"]): {"tenant": key.get("tenant"), "endpoints": key["endpoints"]}
+        _masked(key["hash"]): {name: key.get(name) for name in _GRANTED}
         for key in _keys(documents)
+        if key.get("status") != "revoked"
     }
 
 

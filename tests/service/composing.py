@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,15 +70,18 @@ def composed(desired: Documents, served: Documents, *held: str) -> Composition:
     return made
 
 
-def callers(catalog: Catalog, name: str) -> dict[str, Rows]:
-    """Return by the hash of its key who may call an endpoint, and which rows that one sees."""
+def callers(catalog: Catalog, name: str, at: float = 0.0) -> dict[str, Rows]:
+    """Return by the hash of its key who may call an endpoint, and which rows that one sees.
+
+    `at` is in seconds since the epoch.
+    """
     tenant_column = catalog.endpoints[name].tenant_column
     if not catalog.auth_required:
         return {EVERYBODY: _rows(tenant_column, None)}
     return {
         one.hash: _rows(tenant_column, one.tenant)
         for one in catalog.keys
-        if name in one.endpoints and one.is_active
+        if name in one.endpoints and one.is_active and at < (one.expires_at or math.inf)
     }
 
 
@@ -87,10 +91,10 @@ def grants(made: Composition) -> dict[str, list[str]]:
     return {one["id"]: one["endpoints"] for one in keys}
 
 
-def access(catalog: Catalog) -> Iterator[tuple[str, str, Rows]]:
-    """Yield every endpoint with a caller and the rows that one sees."""
+def access(catalog: Catalog, at: float = 0.0) -> Iterator[tuple[str, str, Rows]]:
+    """Yield every endpoint with a caller and the rows that one sees, as `callers`."""
     for name in catalog.endpoints:
-        for caller, rows in callers(catalog, name).items():
+        for caller, rows in callers(catalog, name, at).items():
             yield name, caller, rows
 
 

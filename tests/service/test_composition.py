@@ -190,7 +190,7 @@ def test_contracts_are_all_but_the_keys() -> None:
     assert all(found[name] == BEFORE[name] for name in ("project", "datasets", "endpoints"))
     keys = BEFORE["keys"]["keys"]
     assert list(found["grants"].values()) == [
-        {"tenant": key["tenant"], "endpoints": key["endpoints"]} for key in keys
+        {"tenant": key["tenant"], "endpoints": key["endpoints"], "expires_at": None} for key in keys
     ]
     assert not any(key["hash"] in json.dumps(found) for key in keys)
 

@@ -33,6 +33,8 @@ FILES = ("x", "y", "z")
 
 tenant_columns = st.sampled_from([None, None, "acme", "shop"])
 tenants = st.sampled_from([None, "t1", "t2"])
+expiries = st.sampled_from([None, None, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"])
+times = st.sampled_from([1_760_000_000, 1_780_000_000, 1_800_000_000])  # before, between, after
 files = st.permutations(FILES)
 held_sets = st.sets(st.sampled_from(DATASETS), min_size=1)
 
@@ -65,8 +67,9 @@ def accesses(draw: st.DrawFn, made: Mapping[str, Any], *, is_scoped: bool) -> Do
         tenant, status = draw(tenants), draw(st.sampled_from(["active", "active", "revoked"]))
         fit = [e["name"] for e in made["endpoints"].values() if tenant or "tenant" not in e]
         granted = sorted(draw(st.sets(st.sampled_from(fit)))) if fit else []
+        expires_at = draw(expiries)
         if draw(st.booleans()):
-            keys.append(key(name, tenant, *granted, status=status))
+            keys.append(key(name, tenant, *granted, status=status, expires_at=expires_at))
     project = {"version": 1, "keys": "keys/keys.yml"}
     return {"project": project, "keys": {"keys": keys}, "keys_file": "keys/keys.yml"}
 
@@ -111,9 +114,9 @@ def _shown(one: Endpoint) -> set[str]:
     return {item.column for item in one.select if item.alias in one.columns}
 
 
-def may(catalog: Catalog, name: str, caller: str, rows: Rows) -> bool:
+def may(catalog: Catalog, name: str, caller: str, rows: Rows, at: float) -> bool:
     """Tell whether a caller may see these rows of an endpoint."""
-    allowed = callers(catalog, name)
+    allowed = callers(catalog, name, at)
     return any(allowed.get(one, rows) in (None, rows) and one in allowed for one in _as(caller))
 
 
@@ -122,13 +125,13 @@ def _as(caller: str) -> set[str]:
 
 
 @settings(max_examples=80)
-@given(case=cases())
-def test_nobody_sees_more_than_before_or_afterwards(case: Case) -> None:
-    """Every caller of every endpoint, for the rows of its tenant or for all."""
+@given(case=cases(), at=times)
+def test_nobody_sees_more_than_before_or_afterwards(case: Case, at: float) -> None:
+    """Every caller of every endpoint, for the rows of its tenant or for all, at any time."""
     made, new = case.made.catalog, parse_documents(case.desired)
-    for name, caller, rows in access(made):
-        before = shows(case.before, made, name) and may(case.before, name, caller, rows)
-        after = shows(new, made, name) and may(new, name, caller, rows)
+    for name, caller, rows in access(made, at):
+        before = shows(case.before, made, name) and may(case.before, name, caller, rows, at)
+        after = shows(new, made, name) and may(new, name, caller, rows, at)
         assert before or after, (name, caller, rows)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from offloader.service.composition import contracts_of
 from tests.service.composing import (
     BEFORE,
     KEYS,
@@ -68,6 +69,32 @@ def test_a_key_that_changes_its_tenant_is_a_new_one_where_the_rule_changes() -> 
         [key("k1", "t9", "rows", "prices")],
     )
     assert grants(composed(desired, BEFORE, "usage")) == {"k1": ["prices"]}
+
+
+@pytest.mark.parametrize("is_after_start", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after", "is_granted"),
+    [
+        ({"status": "revoked"}, {}, False),
+        ({"expires_at": "2026-01-01T00:00:00Z"}, {}, False),
+        ({"expires_at": "2026-01-01T00:00:00Z"}, {"expires_at": "2026-01-01T00:00:01Z"}, False),
+        ({"expires_at": "2026-01-01T00:00:00Z"}, {"expires_at": "2026-01-01T01:00:00+01:00"}, True),
+        ({}, {"expires_at": "2026-01-01T00:00:00Z"}, True),
+    ],
+    ids=["revoked", "good for ever now", "good for longer", "as long", "for shorter"],
+)
+def test_a_key_that_comes_back_is_a_new_one_where_the_rule_changes(
+    before: dict[str, str], after: dict[str, str], *, is_granted: bool, is_after_start: bool
+) -> None:
+    """What it could not see any more under the old rule it must not see again meanwhile."""
+    served = documents([USAGE, RATES], [ROWS, PRICES], [key("k1", "t1", "rows", **before)])
+    desired = documents(
+        [dataset("usage", "shop"), RATES],
+        [endpoint("rows", "usage", "shop"), PRICES],
+        [key("k1", "t1", "rows", "prices", **after)],
+    )
+    made = composed(desired, contracts_of(served) if is_after_start else served, "usage")
+    assert grants(made) == {"k1": ["rows", "prices"] if is_granted else ["prices"]}
 
 
 def test_a_new_grant_waits_where_its_endpoint_moves() -> None:
