@@ -20,6 +20,7 @@ WHAT: Mapping[Call, str] = {
     "read": "read objects",
     "write": "create objects",
 }
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _MAX_CAUSES = 12
 
@@ -46,6 +47,15 @@ def garbled(url: str) -> StoreFailed:
     """Return the error for an answer that is not what this kind of store says."""
     message = f"{url} answered something that cannot be understood"
     return StoreFailed("store_garbled", message, "see whether a proxy answers in its place")
+
+
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the bytes of Content-Length, None when it is left out or no number.
+
+    Names of headers are lower-case, or found whatever their case is.
+    """
+    text = headers.get("content-length", "").strip()
+    return int(text) if _LENGTH.fullmatch(text) else None
 
 
 def asked_seconds(headers: Mapping[str, str]) -> float:

@@ -20,7 +20,7 @@ from google.cloud import storage
 from urllib3.exceptions import ProtocolError
 
 from offloader.stores.access import Access
-from offloader.stores.answers import garbled
+from offloader.stores.answers import content_length, garbled
 from offloader.stores.gcs_auth import open_session
 from offloader.stores.gcs_errors import for_status, translated
 from offloader.stores.gcs_upload import Upload
@@ -29,6 +29,7 @@ from offloader.stores.store import (
     StoredObject,
     changed,
     check_key,
+    check_length,
     exactly,
     range_bytes,
     wrong_range,
@@ -170,6 +171,7 @@ class GcsStore:
         asked = f"bytes {start}-{start + wanted - 1}/{found.size_bytes}"
         if status != (200 if is_whole else 206) or headers.get("content-range", asked) != asked:
             raise wrong_range(self.url, found.key)
+        check_length(content_length(headers), wanted, self.url, found.key)
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:

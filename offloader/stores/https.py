@@ -13,8 +13,8 @@ from urllib3.exceptions import IncompleteRead, ProtocolError
 
 from offloader.errors import SourceUnavailable
 from offloader.stores.access import Access
-from offloader.stores.answers import failure_for
-from offloader.stores.https_answer import condition, content_length, content_range, described
+from offloader.stores.answers import content_length, failure_for
+from offloader.stores.https_answer import condition, content_range, described
 from offloader.stores.https_client import HttpsClient
 from offloader.stores.public_address import Host
 from offloader.stores.store import (
@@ -23,6 +23,7 @@ from offloader.stores.store import (
     StoreFailed,
     changed,
     check_key,
+    check_length,
     exactly,
     missing,
     range_bytes,
@@ -120,6 +121,11 @@ class HttpsStore:
             raise changed(self.url, key)
         if ranged != (start, start + wanted, size):
             raise wrong_range(self.url, key)
+        try:
+            check_length(content_length(answer.headers), wanted, self.url, key)
+        except StoreFailed:
+            answer.close()  # else its connection would be used again
+            raise
 
     def _failed(self, key: str, answer: BaseHTTPResponse) -> SourceUnavailable:
         if answer.status in (404, 410):

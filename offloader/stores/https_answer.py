@@ -11,7 +11,6 @@ from offloader.stores.store import StoreDenied, StoredObject
 
 # RFC 9110, 8.8.3: a strong entity tag. A weak one (W/) does not say that the bytes are the same.
 _STRONG = re.compile(r'"[!#-~\x80-\xff]{1,1024}"')
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})")
 _DIGEST = re.compile(r"([a-z0-9-]+)=:([A-Za-z0-9+/=]+):")
 # RFC 9530, 5: digests of the representation; the names of the algorithms and of ours.
@@ -37,12 +36,6 @@ def described(
         modified_at=_modified_at(headers),
         checksum=_checksum(headers, is_whole=is_whole),
     )
-
-
-def content_length(headers: Mapping[str, str]) -> int | None:
-    """Return the bytes of Content-Length, None when it is left out or no number."""
-    text = headers.get("content-length", "").strip()
-    return int(text) if _LENGTH.fullmatch(text) else None
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int, int, int] | None:

@@ -19,6 +19,7 @@ from offloader.stores.store import (
     StoredObject,
     changed,
     check_key,
+    check_length,
     exactly,
     range_bytes,
     wrong_range,
@@ -126,6 +127,7 @@ class S3Store:
         said = answer.get("ContentRange")
         if said != asked and (said is not None or wanted != found.size_bytes):
             raise wrong_range(self.url, found.key)
+        check_length(answer.get("ContentLength"), wanted, self.url, found.key)
 
 
 def _pieces(body: Any) -> Iterator[bytes]:

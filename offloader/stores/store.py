@@ -124,6 +124,16 @@ def exactly(chunks: Iterable[bytes], length: int, url: str, key: str) -> Iterato
         raise cut_short(url, key, left)
 
 
+def check_length(stated: int | None, length: int, url: str, key: str) -> None:
+    """Raise StoreFailed, before a body is read, when its Content-Length is below its range's.
+
+    Such an answer does not end where it says (RFC 9112, 6.3): on a connection that is kept, the
+    bytes behind it would be taken for the next answer. Closed unread, its connection is given up.
+    """
+    if stated is not None and stated < length:
+        raise cut_short(url, key, length - stated)
+
+
 def shown(url: str, key: str) -> str:
     """Return an object's name as errors and logs may tell it: without an https key's query."""
     return f"{url}/{key.partition('?')[0] if url.startswith('https:') else key}"

@@ -78,8 +78,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "Content-Length too small",
-        Fault(kinds=("read",), length_offset=-3),
-        "what is missing is asked for again",
+        Fault(kinds=("read",), length_offset=-3, chunk_seconds=0.1),
+        "not read, asked for again on another connection",
         dict.fromkeys(("read", "small", "download"), "object_cut_short"),
     ),
     Row(

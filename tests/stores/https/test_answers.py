@@ -74,6 +74,25 @@ def test_an_answer_that_is_not_the_one_asked_for_is_refused(
     assert refusal.value.code == code
 
 
+def test_a_length_below_its_range_gives_the_connection_up(
+    server: FileServer, store: HttpsStore
+) -> None:
+    """Bytes behind an answer that says less than it has are never taken for the next answer."""
+    found = store.stat("file")
+    before = server.connections
+
+    def short(handler: Handler) -> None:
+        headers = {"etag": found.version, "content-range": "bytes 10-19/5000"}
+        handler.send(206, {**headers, "content-length": 7}, b"0123456")
+
+    server.answers["file"] = short
+    for _ in range(2):
+        assert code_of(StoreFailed, part, store, found, 10, 10) == "object_cut_short"
+    del server.answers["file"]
+    assert part(store, found, 10, 10) == CONTENT[10:20]
+    assert server.connections - before == 2
+
+
 def test_an_endless_body_is_left_alone(server: FileServer, store: HttpsStore) -> None:
     """Of a body without end no more is taken than was asked for."""
     found = store.stat("file")
