@@ -8,22 +8,17 @@ less access, never for more.
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from offloader.catalog.documents import parse_documents
 from offloader.catalog.model import Catalog
-from offloader.catalog.values import parse_timestamp
 from offloader.errors import ConfigError
+from offloader.service.grants import grants_of, keys_of, with_old_grants, without_refused
 
 Documents = Mapping[str, Any]
-_GRANT = re.compile(r"keys\[([0-9]+)\]\.endpoints\[([0-9]+)\]")
 _NOTHING: Documents = {"datasets": {}, "endpoints": {}}
-_GRANTED = ("tenant", "endpoints", "expires_at")
 _SAME = ("dataset", "tenant", "serving_mode", "combinations")  # else what is shown is another thing
 
 
@@ -48,7 +43,7 @@ def contracts_of(documents: Documents) -> Documents:
     """
     contracts = {name: documents[name] for name in ("project", "endpoints")}
     datasets = {file: _unsigned(document) for file, document in documents["datasets"].items()}
-    return {**contracts, "datasets": datasets, "grants": _grants_of(documents)}
+    return {**contracts, "datasets": datasets, "grants": grants_of(documents)}
 
 
 def dataset_contract(documents: Documents, dataset: str) -> Documents:
@@ -160,13 +155,8 @@ def _withhold_new_grants(
     names = {old["name"] for old in _showing_more(desired, served, held)}
     if not names or _is_public(served) or not documents.get("keys"):
         return
-    before = served.get("grants") or _grants_of(served)
-    documents["keys"] = {
-        "keys": [
-            _with_old_grants(key, before.get(_masked(key["hash"])), names)
-            for key in _keys(documents)
-        ]
-    }
+    before = served.get("grants") or grants_of(served)
+    documents["keys"] = {"keys": with_old_grants(keys_of(documents), before, names)}
 
 
 def _showing_more(
@@ -213,63 +203,13 @@ def _shown(endpoint: Documents) -> list[Documents]:
     return [item for item in select if not allowed or item["as"] in allowed]
 
 
-def _with_old_grants(key: Documents, before: Documents | None, names: set[str]) -> Documents:
-    old = set(before["endpoints"]) if before is not None and _is_for_no_more(key, before) else set()
-    granted = [name for name in key["endpoints"] if name not in names or name in old]
-    return {**key, "endpoints": granted}
-
-
-def _keys(documents: Documents) -> list[Documents]:
-    return list((documents.get("keys") or {"keys": []})["keys"])
-
-
-def _is_for_no_more(key: Documents, before: Documents) -> bool:
-    """Tell whether a key is of the tenant that it was of, and good for no longer."""
-    return key.get("tenant") == before.get("tenant") and _expiry(key) <= _expiry(before)
-
-
-def _expiry(key: Documents) -> float:
-    """Return when a key ends, in microseconds since the epoch."""
-    text = key.get("expires_at")
-    return parse_timestamp(text) if text else math.inf
-
-
-def _grants_of(documents: Documents) -> Documents:
-    """Return what each key may call, by a digest of its hash: enough to know it again.
-
-    One that is revoked may call nothing.
-    """
-    return {
-        _masked(key["hash"]): {name: key.get(name) for name in _GRANTED}
-        for key in _keys(documents)
-        if key.get("status") != "revoked"
-    }
-
-
-def _masked(key_hash: str) -> str:
-    return hashlib.sha256(key_hash.encode()).hexdigest()
-
-
 def _without_refused_grants(documents: dict[str, Any]) -> Composition:
     """Parse; leave out the grants that lead nowhere, or to a held endpoint they do not fit."""
     while True:
         try:
             return Composition(documents, parse_documents(documents))
         except ConfigError as error:
-            refused = set(_grants(error))
-            if not refused:
+            keys = without_refused(keys_of(documents), error)
+            if keys is None:
                 raise
-        keys = [_without(key, index, refused) for index, key in enumerate(_keys(documents))]
         documents = {**documents, "keys": {"keys": keys}}
-
-
-def _without(key: Documents, index: int, refused: Collection[tuple[int, int]]) -> Documents:
-    names = enumerate(key["endpoints"])
-    return {**key, "endpoints": [name for at, name in names if (index, at) not in refused]}
-
-
-def _grants(error: ConfigError) -> Iterator[tuple[int, int]]:
-    for problem in error.problems:
-        found = _GRANT.fullmatch(problem.path)
-        if found:
-            yield int(found[1]), int(found[2])
